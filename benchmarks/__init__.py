@@ -1,0 +1,1 @@
+"""Benchmarks of joulewright: one file per case, one document per run."""

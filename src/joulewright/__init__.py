@@ -1,0 +1,74 @@
+"""Plan, simulate and account for AI compute together with the energy it runs on.
+
+Everything named in ``__all__`` is imported on first use, so ``import joulewright`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from joulewright.account import Ledger, settle
+    from joulewright.check import Violation, violations
+    from joulewright.io import export_schedule, read_run, read_scenario, write_pypsa, write_run, write_template
+    from joulewright.model import Scenario, Schedule
+    from joulewright.plan import PlanOptions, PlanResult, plan
+    from joulewright.report import write_report
+    from joulewright.study import compare
+
+_HOME = {
+    "Ledger": "joulewright.account",
+    "PlanOptions": "joulewright.plan",
+    "PlanResult": "joulewright.plan",
+    "Scenario": "joulewright.model",
+    "Schedule": "joulewright.model",
+    "Violation": "joulewright.check",
+    "compare": "joulewright.study",
+    "export_schedule": "joulewright.io",
+    "plan": "joulewright.plan",
+    "read_run": "joulewright.io",
+    "read_scenario": "joulewright.io",
+    "settle": "joulewright.account",
+    "violations": "joulewright.check",
+    "write_pypsa": "joulewright.io",
+    "write_report": "joulewright.report",
+    "write_run": "joulewright.io",
+    "write_template": "joulewright.io",
+}
+"""Module of every public name."""
+
+__all__ = [
+    "__version__",
+    "Ledger",
+    "PlanOptions",
+    "PlanResult",
+    "Scenario",
+    "Schedule",
+    "Violation",
+    "compare",
+    "export_schedule",
+    "plan",
+    "read_run",
+    "read_scenario",
+    "settle",
+    "violations",
+    "write_pypsa",
+    "write_report",
+    "write_run",
+    "write_template",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("joulewright")
+    if name not in _HOME:
+        raise AttributeError(f"module 'joulewright' has no attribute {name!r}; public names are {', '.join(__all__)}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

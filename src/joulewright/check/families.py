@@ -1,0 +1,43 @@
+"""The families of limits that a schedule can break."""
+
+from __future__ import annotations
+
+FAMILIES: dict[str, str] = {
+    "structure": "every job, service, site and component has one entry of the right shape",
+    "finite": "all numbers are finite",
+    "sign": "flows and rates are not negative",
+    "assignment": "jobs that may not be rejected run",
+    "window": "jobs run after their release and before their deadline and the end of the horizon",
+    "pinned": "pinned and running jobs start when they must",
+    "eligibility": "jobs run at allowed sites on fleets that are large enough",
+    "size": "jobs hold their accelerators, elastic ones a number in their range",
+    "overlap": "a job runs once at a time",
+    "continuity": "rigid jobs run without a break",
+    "duration": "jobs get the running time they need and no more",
+    "min-run": "uninterrupted runs are not too short",
+    "single-site": "jobs stay at one site unless migratable",
+    "transfer": "moves of a job follow a link and take the time its state needs",
+    "capacity": "accelerators in use are available",
+    "it-limit": "IT power stays below the limit of the site",
+    "demand": "inference demand is served or counted as unserved",
+    "routing": "demand is served only where latency, residency and hosting allow",
+    "unserved": "load and demand are left unserved only at a price, and never more than there is",
+    "balance": "supply equals use in every step",
+    "renewable": "renewable power used is available",
+    "import-limit": "import stays below the limit",
+    "export-limit": "export stays below the limit",
+    "grid-ramp": "net import changes no faster than allowed",
+    "exclusivity": "a site does not import and export, nor a battery charge and discharge, at once",
+    "battery-power": "charge and discharge stay below their limits",
+    "storage": "stored energy follows from charge and discharge",
+    "storage-bound": "stored energy stays within its bounds",
+    "storage-end": "stored energy returns to its start unless it has a value",
+    "commitment": "generators are on or off",
+    "generator-range": "output lies between the least load and the available capacity while on, else it is zero",
+    "min-up": "generators stay on long enough",
+    "min-down": "generators stay off long enough",
+    "generator-ramp": "output changes no faster than allowed",
+    "carbon-budget": "carbon of all sites stays in the budget",
+    "site-carbon-budget": "carbon of a site stays in its budget",
+}
+"""Constraint families and what each asks."""

@@ -1,0 +1,98 @@
+"""``jw compare``: put runs, or a run and its baselines, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from joulewright.cli.failures import GateFailedError
+from joulewright.cli.options import common
+from joulewright.cli.output import Output, current
+from joulewright.errors import ScenarioError
+
+if TYPE_CHECKING:
+    from joulewright.io import Run
+    from joulewright.plan.result import PlanResult
+
+
+@click.command(name="compare")
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--baselines", is_flag=True, help="Run the baselines of the first RUN and add them to its report.")
+@click.option("--fail-if", metavar="EXPR", help="Exit with 7 if EXPR holds for any RUN, e.g. 'gap > 0.01'.")
+@common
+def command(runs: tuple[Path, ...], baselines: bool, fail_if: str | None) -> int:
+    """Put RUNs side by side, as a table and in the report of the first."""
+    from joulewright.cli.runs import figures_table
+    from joulewright.io import read_run
+    from joulewright.study import figures
+
+    output = current()
+    found = {str(path): read_run(path) for path in runs}
+    first = next(iter(found.values()))
+    refuse_strangers(found)
+    plans = {name: run.result for name, run in found.items()}
+    plans |= add_comparisons(first, found, output, baselines=baselines)
+    figures_table(output, plans, first.scenario.currency)
+    rows = {name: figures(result) for name, result in plans.items()}
+    if fail_if is not None:
+        check_gate(fail_if, {name: rows[name] for name in found}, output)
+    return output.document({"currency": first.scenario.currency, "plans": rows})
+
+
+def refuse_strangers(runs: Mapping[str, Run]) -> None:
+    """Refuse to put unlike things side by side: other currency, other horizon.
+
+    Raises
+    ------
+    ScenarioError
+        If a run differs from the first one in that.
+    """
+    name, first = next(iter(runs.items()))
+    problems = []
+    for other, run in runs.items():
+        for what in ("currency", "timeline"):
+            one, two = getattr(first.scenario, what), getattr(run.scenario, what)
+            if one != two:
+                problems.append(f"{other} has {what} {two} and {name} has {one}; such runs cannot be compared")
+    if problems:
+        raise ScenarioError(problems)
+
+
+def add_comparisons(first: Run, runs: Mapping[str, Run], output: Output, *, baselines: bool) -> dict[str, PlanResult]:
+    """Plans beside the runs themselves; what is new is written into the first run and its report."""
+    from joulewright.cli.runs import Study, run_baselines, write_study
+    from joulewright.io import NamedPlan
+
+    known = {item.name: item for item in first.comparisons}
+    others = {name: NamedPlan(name=name, result=run.result) for name, run in list(runs.items())[1:]}
+    fresh = {}
+    if baselines:
+        fresh = {item.name: item for item in run_baselines(first.scenario, first.result.options, output)}
+    merged = {**known, **{name: item for name, item in others.items() if item.ledger is not None}, **fresh}
+    if merged.keys() != known.keys() or fresh:
+        study = Study(
+            scenario=first.scenario, result=first.result, comparisons=tuple(merged.values()), pareto=first.pareto
+        )
+        for path in write_study(first.path, study, command=first.document["command"]):
+            output.say(f"written: {path}")
+    return {name: item.result for name, item in merged.items() if name not in runs}
+
+
+def check_gate(expression: str, rows: Mapping[str, Mapping[str, float | None]], output: Output) -> None:
+    """Evaluate the condition on every run; figures of the first one are also there as ``first_...``.
+
+    Raises
+    ------
+    GateFailedError
+        If it holds for any run.
+    """
+    from joulewright.cli.gate import holds
+
+    reference = {f"first_{name}": value for name, value in next(iter(rows.values())).items()}
+    failed = [name for name, row in rows.items() if holds(expression, {**row, **reference})]
+    if failed:
+        raise GateFailedError(f"{expression} holds for {', '.join(failed)}")
+    output.say(f"{expression} holds for none of {len(rows)} runs")

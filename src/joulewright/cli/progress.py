@@ -1,0 +1,102 @@
+"""The gap line of a solve, and Ctrl-C that keeps the best plan found."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Protocol
+
+_REDRAW_S = 0.2
+
+
+class SolveProgress(Protocol):
+    """What a planner reports while it works."""
+
+    @property
+    def elapsed_s(self) -> float:
+        """Wall-clock time since the start [s]."""
+
+    @property
+    def objective(self) -> float | None:
+        """Benefit of the best plan found, if any."""
+
+    @property
+    def gap(self) -> float | None:
+        """Certified gap of that plan."""
+
+    @property
+    def bound(self) -> float | None:
+        """No plan has a higher benefit than this."""
+
+    @property
+    def phase(self) -> str:
+        """What is being done."""
+
+
+class GapLine:
+    """One line on stderr that is drawn over itself; silent unless ``enabled``."""
+
+    def __init__(self, *, enabled: bool) -> None:
+        self.enabled = enabled
+        self._last_s = float("-inf")
+
+    def __call__(self, progress: SolveProgress) -> None:
+        """Draw the state of the solve, at most five times a second."""
+        if self.enabled and progress.elapsed_s - self._last_s >= _REDRAW_S:
+            self._last_s = progress.elapsed_s
+            sys.stderr.write(f"\r\x1b[2K{gap_line(progress)}")
+            sys.stderr.flush()
+
+    def close(self) -> None:
+        """Remove the line."""
+        if self.enabled:
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()
+
+
+def gap_line(progress: SolveProgress) -> str:
+    """The state of a solve in one line.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> gap_line(SimpleNamespace(elapsed_s=12.34, phase="search", objective=2.5e6, bound=2.51e6, gap=0.0043))
+    ' 12.3 s  search        benefit 2,500,000  bound 2,510,000  gap 0.430 %'
+    """
+    parts = [f"{progress.elapsed_s:5.1f} s", f"{progress.phase:12s}"]
+    parts.append("no plan yet" if progress.objective is None else f"benefit {progress.objective:,.0f}")
+    if progress.bound is not None:
+        parts.append(f"bound {progress.bound:,.0f}")
+    if progress.gap is not None:
+        parts.append(f"gap {100 * progress.gap:.3f} %")
+    return "  ".join(parts)
+
+
+class Stop:
+    """Whether the user asked to stop; callable so that a planner can poll it."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self) -> bool:
+        """True once Ctrl-C was pressed."""
+        return self.asked
+
+
+@contextmanager
+def stop_on_interrupt() -> Iterator[Stop]:
+    """Turn the first Ctrl-C into a polite request; a second one interrupts at once."""
+    stop = Stop()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        stop.asked = True
+        signal.signal(signal.SIGINT, previous)
+
+    previous = signal.signal(signal.SIGINT, ask)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, previous)

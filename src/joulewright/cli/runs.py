@@ -1,0 +1,110 @@
+"""Writing a run with all that belongs to it, and showing its figures."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from joulewright.cli.output import Output
+from joulewright.io import NamedPlan, read_run, write_run
+from joulewright.io.run_folder import FrontPoint
+from joulewright.model import Scenario
+from joulewright.plan.baselines import BASELINES, run_baseline
+from joulewright.plan.options import PlanOptions
+from joulewright.plan.result import PlanResult
+from joulewright.report import write_report
+from joulewright.study import figures
+
+#: Figure, heading and format of the columns of a comparison.
+_COLUMNS = (
+    ("benefit", "benefit", "{:,.0f}"),
+    ("cost", "cost", "{:,.0f}"),
+    ("carbon_t", "carbon [t]", "{:,.1f}"),
+    ("jobs_done", "jobs", "{:.0f}"),
+    ("jobs_rejected", "rejected", "{:.0f}"),
+    ("served_fraction", "served", "{:.2%}"),
+    ("unserved_mwh", "unserved [MWh]", "{:,.1f}"),
+    ("peak_import_mw", "peak [MW]", "{:,.1f}"),
+    ("gap", "gap", "{:.3%}"),
+    ("violations", "broken limits", "{:.0f}"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Study:
+    """A plan with what it was compared with, ready to be written.
+
+    Attributes
+    ----------
+    scenario : Scenario
+        What was planned.
+    result : PlanResult
+        What came out.
+    comparisons : tuple of NamedPlan
+        Baselines.
+    pareto : tuple of FrontPoint
+        Points of the cost-carbon front.
+    """
+
+    scenario: Scenario
+    result: PlanResult
+    comparisons: tuple[NamedPlan, ...] = ()
+    pareto: tuple[FrontPoint, ...] = ()
+
+
+def write_study(path: Path, study: Study, *, command: Iterable[str] | None = None, report: bool = True) -> list[Path]:
+    """Write the run folder and, where there is a plan, its report; the paths written.
+
+    Raises
+    ------
+    DataError
+        If something cannot be written; an earlier run is then unchanged.
+    """
+    written = write_run(
+        path,
+        scenario=study.scenario,
+        result=study.result,
+        command=list(sys.argv if command is None else command),
+        comparisons=study.comparisons,
+        pareto=study.pareto,
+    )
+    if not report or study.result.schedule is None:
+        return [written]
+    return [written, write_run_report(path / "report.html", path)]
+
+
+def write_run_report(target: Path, run: Path) -> Path:
+    """Write the report of a run folder to ``target``."""
+    found = read_run(run)
+    return write_report(
+        target,
+        scenario=found.scenario,
+        result=found.result,
+        comparisons=found.comparisons,
+        pareto=found.pareto,
+        run_document=found.document,
+    )
+
+
+def run_baselines(scenario: Scenario, options: PlanOptions, output: Output) -> tuple[NamedPlan, ...]:
+    """Every baseline of the scenario, checked and settled like the plan itself."""
+    found = []
+    for name in BASELINES:
+        output.say(f"baseline {name}")
+        found.append(NamedPlan(name=name, description=BASELINES[name], result=run_baseline(name, scenario, options)))
+    return tuple(found)
+
+
+def figures_table(output: Output, plans: Mapping[str, PlanResult], currency: str) -> None:
+    """Print plans side by side; columns that no plan has a value for are left out."""
+    rows = {name: figures(result) for name, result in plans.items()}
+    shown = [item for item in _COLUMNS if any(row.get(item[0]) is not None for row in rows.values())]
+    headings = [f"{heading} [{currency}]" if key in ("benefit", "cost") else heading for key, heading, _ in shown]
+    cells = [[name, *(_cell(row.get(key), form) for key, _, form in shown)] for name, row in rows.items()]
+    output.table(["plan", *headings], cells)
+
+
+def _cell(value: float | None, form: str) -> str:
+    return "-" if value is None else form.format(value)

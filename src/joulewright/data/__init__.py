@@ -1,0 +1,1 @@
+"""What ships inside the package: accelerator catalogue, grid climatology and series made from it."""

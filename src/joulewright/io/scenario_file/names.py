@@ -1,0 +1,69 @@
+"""Names of listed things, and the dotted paths that ``--set``, results and messages use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+Path = tuple[str | int, ...]
+
+
+def item_names(kind: str, items: Sequence[Any]) -> list[str]:
+    """Effective name of every item of a list.
+
+    An item without ``name`` is called after its accelerator, its two sites or its carbon signal where it has one,
+    else after its kind; further unnamed items of a kind get ``-2``, ``-3`` and so on.
+
+    Examples
+    --------
+    >>> item_names("battery", [{}, {"name": "b"}, {}])
+    ['battery', 'b', 'battery-2']
+    """
+    names: list[str] = []
+    for item in items:
+        given = item.get("name") if isinstance(item, dict) else None
+        if isinstance(given, str) and given:
+            names.append(given)
+            continue
+        base = _natural_name(kind, item if isinstance(item, dict) else {})
+        number = sum(1 for name in names if name == base or name.rpartition("-")[0] == base)
+        names.append(base if number == 0 else f"{base}-{number + 1}")
+    return names
+
+
+def _natural_name(kind: str, item: dict[str, Any]) -> str:
+    between = item.get("between")
+    if kind == "link" and isinstance(between, list) and len(between) == 2:
+        return f"{between[0]}-{between[1]}"
+    if kind == "carbon_intensity":
+        return f"{item.get('kind', 'unknown')}-{item.get('scope', 'unknown')}"
+    if kind in ("fleet", "event"):
+        return str(item.get("accelerator" if kind == "fleet" else "kind", kind))
+    return "demand" if kind == "demand_charge" else kind
+
+
+def display_key(data: Any, path: Path) -> str:
+    """Dotted path with names instead of list positions.
+
+    Examples
+    --------
+    >>> data = {"site": [{"name": "texas", "battery": [{"energy": 3}]}]}
+    >>> display_key(data, ("site", 0, "battery", 0, "energy"))
+    'site.texas.battery.energy'
+    """
+    parts: list[str] = []
+    node = data
+    for position, key in enumerate(path):
+        if isinstance(key, str):
+            parts.append(key)
+            node = node.get(key) if isinstance(node, dict) else None
+        elif isinstance(node, list):
+            kind = str(path[position - 1])
+            tables = bool(node) and all(isinstance(item, dict) for item in node)
+            name = item_names(kind, node)[key] if tables and key < len(node) else f"[{key}]"
+            if name.startswith("["):
+                parts[-1] += name
+            elif len(node) > 1 or name != kind:
+                parts.append(name)
+            node = node[key] if key < len(node) else None
+    return ".".join(parts)

@@ -1,0 +1,65 @@
+"""Frozen facts and decisions: scenario, schedule and their parts."""
+
+from joulewright.model.fleet import Fleet
+from joulewright.model.network import Link, Region
+from joulewright.model.scenario import CarbonPolicy, Event, Scenario
+from joulewright.model.schedule import (
+    BatterySchedule,
+    GeneratorSchedule,
+    JobSchedule,
+    Route,
+    Schedule,
+    Segment,
+    ServiceSchedule,
+    SiteSchedule,
+)
+from joulewright.model.signal import CarbonIntensity, CarbonKind, CarbonScope
+from joulewright.model.site import (
+    Battery,
+    DemandWindow,
+    FlexibleConnection,
+    Generator,
+    GridConnection,
+    Location,
+    MarketFactors,
+    RenewablePlant,
+    Site,
+)
+from joulewright.model.timeline import BoolArray, FloatArray, Timeline
+from joulewright.model.workload import InferenceService, JobKind, ServingPoint, TrainingJob
+
+__all__ = [
+    "Battery",
+    "BatterySchedule",
+    "BoolArray",
+    "CarbonIntensity",
+    "CarbonKind",
+    "CarbonPolicy",
+    "CarbonScope",
+    "DemandWindow",
+    "Event",
+    "Fleet",
+    "FlexibleConnection",
+    "FloatArray",
+    "Generator",
+    "GeneratorSchedule",
+    "GridConnection",
+    "InferenceService",
+    "JobKind",
+    "JobSchedule",
+    "Link",
+    "Location",
+    "MarketFactors",
+    "Region",
+    "RenewablePlant",
+    "Route",
+    "Scenario",
+    "Schedule",
+    "Segment",
+    "ServiceSchedule",
+    "ServingPoint",
+    "Site",
+    "SiteSchedule",
+    "Timeline",
+    "TrainingJob",
+]

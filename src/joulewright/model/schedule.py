@@ -1,0 +1,149 @@
+"""Decisions: what runs where and when, and how every plant and battery runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from joulewright.model.timeline import BoolArray, FloatArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """An uninterrupted piece of a job: steps ``[first_step, stop_step)`` on one fleet.
+
+    Attributes
+    ----------
+    site, fleet : str
+        Where.
+    first_step, stop_step : int
+        Half-open range of steps; ``stop_step`` may exceed the horizon for a job that runs beyond it.
+    accelerators : float
+        Accelerators held during the whole segment (fractional only for elastic jobs).
+    last_fraction : float
+        Part of the last step in which the job still draws power, in (0, 1]; the accelerators stay held.
+    """
+
+    site: str
+    fleet: str
+    first_step: int
+    stop_step: int
+    accelerators: float
+    last_fraction: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobSchedule:
+    """What happens to one training job; no segments means it is rejected."""
+
+    job: str
+    segments: tuple[Segment, ...] = ()
+
+    @property
+    def rejected(self) -> bool:
+        """True when the job does not run."""
+        return not self.segments
+
+    @property
+    def start_step(self) -> int:
+        """First step of the first segment.
+
+        Raises
+        ------
+        ValueError
+            If the job is rejected.
+        """
+        if not self.segments:
+            raise ValueError(f"job {self.job!r} is rejected and has no start")
+        return self.segments[0].first_step
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BatterySchedule:
+    """Charge and discharge at the terminals [MW], shape ``(T,)``, and stored energy [MWh], shape ``(T + 1,)``."""
+
+    charge_mw: FloatArray
+    discharge_mw: FloatArray
+    energy_mwh: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GeneratorSchedule:
+    """Output [MW] and commitment of a generator, both of shape ``(T,)``."""
+
+    output_mw: FloatArray
+    on: BoolArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SiteSchedule:
+    """Energy decisions at one site; every flow is non-negative [MW], shape ``(T,)``.
+
+    Attributes
+    ----------
+    grid_import_mw, grid_export_mw, unserved_mw : FloatArray
+        Exchange with the grid and facility load not served.
+    renewable_used_mw : mapping of str to FloatArray
+        Power used from each solar or wind plant; the rest of what is available is curtailed.
+    batteries : mapping of str to BatterySchedule
+        By battery name.
+    generators : mapping of str to GeneratorSchedule
+        By generator name.
+    """
+
+    grid_import_mw: FloatArray
+    grid_export_mw: FloatArray
+    unserved_mw: FloatArray
+    renewable_used_mw: Mapping[str, FloatArray] = field(default_factory=dict)
+    batteries: Mapping[str, BatterySchedule] = field(default_factory=dict)
+    generators: Mapping[str, GeneratorSchedule] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """Demand of ``region`` served at ``site`` on ``fleet``."""
+
+    region: str
+    site: str
+    fleet: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ServiceSchedule:
+    """Routing of one inference service.
+
+    Attributes
+    ----------
+    routes : tuple of Route
+        The R routes.
+    served_token_s : FloatArray
+        Tokens per second on each route, shape ``(R, T)``.
+    unserved_token_s : mapping of str to FloatArray
+        Demand of each region left unserved [token/s], each of shape ``(T,)``.
+    """
+
+    routes: tuple[Route, ...]
+    served_token_s: FloatArray
+    unserved_token_s: Mapping[str, FloatArray]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Schedule:
+    """All decisions for one scenario.
+
+    Attributes
+    ----------
+    planner : str
+        What made it, e.g. ``guided`` or ``baseline:greedy``.
+    jobs : mapping of str to JobSchedule
+        One entry per training job of the scenario.
+    services : mapping of str to ServiceSchedule
+        One entry per inference service.
+    sites : mapping of str to SiteSchedule
+        One entry per site.
+    """
+
+    planner: str
+    jobs: Mapping[str, JobSchedule]
+    services: Mapping[str, ServiceSchedule]
+    sites: Mapping[str, SiteSchedule]

@@ -1,0 +1,1 @@
+"""The constraint families of the joint model, one per file."""

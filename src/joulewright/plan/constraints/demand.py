@@ -1,0 +1,88 @@
+"""Inference demand is served somewhere or left unserved at a price.
+
+Constraint (4): ``sum_f served[k, r, f, t] + unserved[k, r, t] = demand[k, r, t]`` over the fleets that the
+latency limit, the hosting list and the region's residency rule allow. Regions of a service with equal
+options are one row.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from joulewright.account import coefficients
+from joulewright.errors import InfeasibleError
+from joulewright.model import FloatArray, Scenario
+from joulewright.plan.inputs import FleetIndex, Inputs, RouteIndex
+from joulewright.plan.model import Model
+from joulewright.plan.program import Term
+
+
+def add_demand(model: Model) -> None:
+    """Add routing and unserved-demand variables and the demand rows."""
+    scenario = model.inputs.scenario
+    for route in model.inputs.routes:
+        demand = route_demand(route)
+        name = f"{route.service.name},{'+'.join(route.regions)}"
+        earned = coefficients.served_revenue_per_token_s(scenario, route.service)
+        terms = [_served(model, route, index, (name, demand, earned)) for index in allowed_fleets(model, route)]
+        penalty = coefficients.unserved_cost_per_token_s(scenario, route.service)
+        if penalty is not None:
+            unserved = model.builder.variable(
+                "unserved_demand", model.inputs.steps, model.label(name), upper=demand, cost=penalty
+            )
+            terms.append(Term(model.steps, unserved.index, 1.0))
+        elif not terms and demand.any():
+            raise InfeasibleError(_no_route(scenario, route))
+        if terms:
+            model.builder.add_rows(
+                "demand", model.inputs.steps, model.label(name), terms, lower=demand, upper=demand
+            )
+
+
+def route_demand(route: RouteIndex) -> FloatArray:
+    """Demand of the route's regions together [token/s], shape ``(T,)``."""
+    return np.sum([route.service.demand_token_s[region] for region in route.regions], axis=0, dtype=float)
+
+
+def allowed_fleets(model: Model, route: RouteIndex) -> tuple[FleetIndex, ...]:
+    """Fleets of the route; only those of the nearest site where routing is switched off."""
+    return nearest_only(model.inputs, route) if "routing" in model.without else route.fleets
+
+
+def nearest_only(inputs: Inputs, route: RouteIndex) -> tuple[FleetIndex, ...]:
+    """Fleets of the site with the lowest summed latency to the route's regions."""
+    if not route.fleets:
+        return ()
+    latencies = [inputs.scenario.region(region).latency_ms for region in route.regions]
+
+    def total(index: FleetIndex) -> float:
+        return sum(latency[index.site.name] for latency in latencies)
+
+    nearest = min(route.fleets, key=total).site_position
+    return tuple(index for index in route.fleets if index.site_position == nearest)
+
+
+def _served(
+    model: Model, route: RouteIndex, index: FleetIndex, parts: tuple[str, FloatArray, float]
+) -> Term:
+    name, demand, earned = parts
+    point = route.service.point_on(index.fleet)
+    served = model.builder.variable(
+        "served",
+        model.inputs.steps,
+        model.label(name, f"{index.site.name}/{index.fleet.name}"),
+        upper=np.minimum(demand, index.fleet.available * point.throughput_token_s),
+        cost=-earned,
+    )
+    per_token_s = 1.0 / point.throughput_token_s
+    model.capacity[index.position].append(Term(model.steps, served.index, per_token_s))
+    model.add_load(index.site_position, served, (point.active_power_mw - index.fleet.idle_power_mw) * per_token_s)
+    return Term(model.steps, served.index, 1.0)
+
+
+def _no_route(scenario: Scenario, route: RouteIndex) -> str:
+    latency = {region: dict(scenario.region(region).latency_ms) for region in route.regions}
+    return (
+        f"inference {route.service.name!r} cannot be served for {list(route.regions)}: no site within "
+        f"{route.service.latency_limit_ms} ms (latencies {latency}) and no unserved_penalty is given"
+    )

@@ -1,0 +1,1 @@
+"""Guided planning: LP bound, LP-guided construction and neighbourhood search."""

@@ -1,0 +1,113 @@
+"""``plan``: from a scenario to a checked plan with a certified gap."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import highspy
+
+from joulewright.account import settle
+from joulewright.check import violations
+from joulewright.errors import SolverError
+from joulewright.model import Scenario
+from joulewright.plan.clock import Clock, relative_gap
+from joulewright.plan.exact import solve_exact
+from joulewright.plan.extraction import read_duals, read_schedule
+from joulewright.plan.guided.strategy import solve_guided
+from joulewright.plan.options import PlanOptions
+from joulewright.plan.reduction import reduce_scenario
+from joulewright.plan.result import PlanResult
+from joulewright.plan.rolling import solve_rolling
+from joulewright.plan.rounding_notes import rounding_notes
+from joulewright.plan.strategy import Outcome
+
+_STRATEGIES = {"guided": solve_guided, "exact": solve_exact, "rolling": solve_rolling}
+
+
+def plan(scenario: Scenario, options: PlanOptions | None = None) -> PlanResult:
+    """Plan compute and energy together.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The facts.
+    options : PlanOptions, optional
+        Strategy, limits and switches.
+
+    Returns
+    -------
+    PlanResult
+        The best plan found, its ledger, bound and certified gap. Without a plan within the limits
+        ``schedule`` is None.
+
+    Raises
+    ------
+    InfeasibleError
+        If no plan satisfies every limit; ``explanation`` says why and what would help.
+    SolverError
+        If the solver fails or its plan does not pass the independent check.
+    """
+    options = options or PlanOptions()
+    scenario = reduce_scenario(scenario, options.without)
+    clock = Clock(options)
+    outcome = _STRATEGIES[options.strategy](scenario, options, clock)
+    return finish(scenario, options, clock, outcome)
+
+
+def finish(scenario: Scenario, options: PlanOptions, clock: Clock, outcome: Outcome) -> PlanResult:
+    """Turn the end of a search into a checked result.
+
+    Raises
+    ------
+    SolverError
+        If the plan breaks a limit.
+    """
+    common: dict[str, Any] = {
+        "bound": -outcome.bound,
+        "bound_source": outcome.bound_source,
+        "strategy": options.strategy,
+        "solver": f"HiGHS {highspy.Highs().version()}",
+        "seed": options.seed,
+        "threads": options.threads,
+        "options": plain_options(options),
+        "notes": (*outcome.notes, *rounding_notes(scenario)),
+    }
+    if outcome.solution is None:
+        return PlanResult(
+            schedule=None, ledger=None, status=outcome.status, objective=None, gap=None, cost=0.0, **common, **_times(clock)
+        )
+    schedule = read_schedule(outcome.joint, outcome.solution.values, options.strategy)
+    broken = violations(scenario, schedule)
+    if broken:
+        listed = "; ".join(str(item) for item in broken[:5])
+        raise SolverError(f"the {options.strategy} plan breaks {len(broken)} limits and is not returned: {listed}")
+    ledger = settle(scenario, schedule)
+    objective = -outcome.solution.objective
+    clock.objective, clock.bound, clock.cost = objective, -outcome.bound, ledger.cost
+    clock.report("done")
+    gap = relative_gap(objective, -outcome.bound, ledger.cost)
+    return PlanResult(
+        schedule=schedule,
+        ledger=ledger,
+        status="gap-reached" if outcome.status == "search-ended" and gap <= options.gap else outcome.status,
+        objective=objective,
+        gap=gap,
+        cost=ledger.cost,
+        churn_cost=max(0.0, ledger.benefit - objective) if options.churn_cost else 0.0,
+        duals=read_duals(outcome.joint, outcome.solution),
+        trace=tuple(clock.trace),
+        **common,
+        **_times(clock),
+    )
+
+
+def plain_options(options: PlanOptions) -> dict[str, Any]:
+    """Options as plain values for the run folder."""
+    skipped = {"progress", "should_stop", "previous"}
+    values = {item.name: getattr(options, item.name) for item in fields(options) if item.name not in skipped}
+    return {**values, "without": sorted(options.without), "from_previous": options.previous is not None}
+
+
+def _times(clock: Clock) -> dict[str, Any]:
+    return {"seconds": clock.elapsed_s, "cpu_s": clock.cpu_s, "work": clock.work}

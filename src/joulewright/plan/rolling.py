@@ -1,0 +1,4 @@
+"""placeholder"""
+from __future__ import annotations
+from joulewright.plan.exact import solve_exact as solve_rolling
+__all__=["solve_rolling"]

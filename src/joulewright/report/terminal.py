@@ -1,0 +1,139 @@
+"""Tables of a plan and of comparisons for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from joulewright.account import Ledger
+from joulewright.model import Scenario
+from joulewright.plan.result import PlanResult
+from joulewright.report.alternatives import read_front, read_rivals
+from joulewright.report.numbers import THIN, compact, energy, number, percent, quantity, signed, tonnes, whole
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+
+def plan_table(scenario: Scenario, result: PlanResult) -> Table:
+    """Headline figures of a plan by site.
+
+    Raises
+    ------
+    ValueError
+        If the result holds no plan.
+    """
+    ledger = result.ledger
+    if ledger is None:
+        raise ValueError(f"the result with status {result.status!r} holds no plan; there is nothing to show")
+    names = [site.name for site in scenario.sites]
+    table = _table(f"{scenario.name}: {result.strategy} plan", ["", *names, "all"])
+    for title, figures in _site_rows(scenario, ledger, names):
+        _row(table, [title, *figures])
+    table.add_section()
+    for title, figure in _plan_rows(scenario, result, ledger):
+        _row(table, [title, *[""] * len(names), figure])
+    return table
+
+
+def comparison_table(ledger: Ledger, comparisons: Iterable[Any], *, name: str = "this plan") -> Table:
+    """A plan and what it is compared with; rows as in :func:`joulewright.report.write_report`."""
+    currency = ledger.currency
+    table = _table("Comparison", ["plan", "benefit", "plan earns", "cost", "carbon", "less work", "cleaner energy",
+                                  "broken limits"])  # fmt: skip
+    ours = (compact(ledger.benefit, currency), "", compact(ledger.cost, currency), tonnes(ledger.carbon_kg))
+    _row(table, [name, *ours, "", "", ""], style="bold")
+    for rival in read_rivals(comparisons, ledger):
+        gain, change = ledger.benefit - rival.benefit, rival.change
+        split = ("", "") if change is None else (change.less_work_kg, change.cleaner_energy_kg)
+        _row(
+            table,
+            [
+                rival.name,
+                compact(rival.benefit, currency),
+                signed(compact(gain, currency), gain),
+                compact(rival.cost, currency),
+                tonnes(rival.carbon_kg),
+                *(signed(tonnes(part), part) if isinstance(part, float) else part for part in split),
+                whole(rival.violations),
+            ],
+            style="red" if rival.violations else "",
+        )
+    return table
+
+
+def front_table(pareto: Iterable[Any], currency: str) -> Table:
+    """The cost-carbon front, cleanest plan first; rows as in :func:`joulewright.report.write_report`."""
+    table = _table("Cost and carbon", ["carbon", "benefit", f"last avoided tonne [{currency}/t]"])
+    for point in read_front(pareto):
+        price = "" if point.abatement_cost_per_t is None else number(point.abatement_cost_per_t)
+        _row(table, [tonnes(point.carbon_kg), compact(point.benefit, currency), price])
+    return table
+
+
+def as_text(renderable: RenderableType, *, width: int = 120) -> str:
+    """Plain text of a table, without colours."""
+    from rich.console import Console
+
+    console = Console(width=width, color_system=None, force_terminal=False, highlight=False, record=False)
+    with console.capture() as captured:
+        console.print(renderable)
+    return captured.get()
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    for position, column in enumerate(columns):
+        table.add_column(Text(column), justify="left" if position == 0 else "right")
+    return table
+
+
+def _row(table: Table, cells: Sequence[str], style: str = "") -> None:
+    """Add a row as literal text: names are no markup, and thin spaces become plain ones."""
+    from rich.text import Text
+
+    table.add_row(*(Text(cell.replace(THIN, " ")) for cell in cells), style=style)
+
+
+def _site_rows(scenario: Scenario, ledger: Ledger, names: Sequence[str]) -> Iterable[tuple[str, list[str]]]:
+    """Energy, cost and carbon by site and in all."""
+
+    def line(title: str, section: str, item: str | None, show: Any) -> tuple[str, list[str]]:
+        return title, [*(show(ledger.total(section, item, name)) for name in names), show(ledger.total(section, item))]
+
+    yield line("electricity used", "energy", "facility load", energy)
+    for title, item in (
+        ("grid import", "import"),
+        ("solar and wind used", "renewable"),
+        ("generators", "generator"),
+        ("battery discharge", "discharge"),
+        ("grid export", "export"),
+        ("unserved", "unserved"),
+    ):
+        if ledger.total("energy", item) > 0.0:
+            yield line(title, "energy", item, energy)
+    peaks = [ledger.figure("peak", "import", name) or 0.0 for name in names]
+    yield "highest import", [*(quantity(peak, "MW") for peak in peaks), ""]
+    yield line("cost", "cost", None, lambda value: compact(value, scenario.currency))
+    apart = ledger.total("cost", site="")
+    if apart > 0.0:
+        yield "of it not by site", [*[""] * len(names), compact(apart, scenario.currency)]
+    yield line("operational carbon", "carbon", None, tonnes)
+
+
+def _plan_rows(scenario: Scenario, result: PlanResult, ledger: Ledger) -> Iterable[tuple[str, str]]:
+    """Figures of the whole plan."""
+    yield "value", compact(ledger.total("value"), scenario.currency)
+    yield "benefit", compact(ledger.benefit, scenario.currency)
+    if scenario.training:
+        yield "training jobs done", f"{whole(ledger.total('jobs', 'done'))} of {whole(len(scenario.training))}"
+    share = ledger.figure("service", "served share")
+    if share is not None:
+        yield "inference served", percent(share, 4)
+    yield "certified gap", "none" if result.gap is None else percent(result.gap, 2)
+    yield "broken limits", whole(len(result.violations))

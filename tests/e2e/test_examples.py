@@ -1,0 +1,31 @@
+"""The example scripts run and say what they promise."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+EXPECTED = {
+    "scenario_in_python.py": ["tune starts at", "import", "USD"],
+    "what_is_a_battery_worth.py": ["everything", "without battery", "without generation", "gap"],
+}
+
+
+def test_every_example_is_expected() -> None:
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(EXPECTED)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_example(name: str, small: Path, tmp_path: Path) -> None:
+    arguments = [str(small)] if name == "what_is_a_battery_worth.py" else []
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / name), *arguments],
+        cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for words in EXPECTED[name]:
+        assert words in done.stdout
