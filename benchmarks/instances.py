@@ -252,8 +252,8 @@ def _jobs(
     random: np.random.Generator, size: Size, timeline: Timeline, sites: tuple[Site, ...]
 ) -> tuple[TrainingJob, ...]:
     total = sum(site.fleets[0].count for site in sites)
-    # Training is to fill about a third of all accelerator-hours; serving takes about half and swings by the hour.
-    wanted = 0.32 * total * size.hours
+    # Training is to fill about a quarter of all accelerator-hours; serving takes about 40 % and swings by the hour.
+    wanted = 0.26 * total * size.hours
     lengths = random.integers(4, max(5, min(60, size.hours // 2)), size.jobs)
     weights = random.choice([1, 2, 4, 8], size.jobs, p=[0.3, 0.3, 0.25, 0.15])
     unit = wanted / float((lengths * weights).sum())
@@ -261,7 +261,7 @@ def _jobs(
     jobs = []
     for position in range(size.jobs):
         length = int(lengths[position])
-        gpus = int(np.clip(round(weights[position] * unit / 64) * 64, 64, 0.4 * largest))
+        gpus = int(np.clip(round(weights[position] * unit / 64) * 64, 64, 0.25 * largest))
         release = int(random.integers(0, max(1, (size.hours - length) // 2)))
         slack = int(random.integers(max(2, length // 2), size.hours))
         deadline = min(size.hours, release + length + slack)
@@ -286,7 +286,7 @@ def _services(
     total = sum(site.fleets[0].count for site in sites)
     clock = np.arange(timeline.steps)
     services = []
-    kinds = (("chat", 2400.0, 90.0, 0.22), ("code", 1800.0, 60.0, 0.12), ("batch", 4000.0, None, 0.12))
+    kinds = (("chat", 2400.0, 90.0, 0.2), ("code", 1800.0, 75.0, 0.1), ("batch", 4000.0, None, 0.1))
     for name, throughput, limit, share in kinds:
         demand = {}
         for region in regions:

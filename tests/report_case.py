@@ -80,20 +80,33 @@ def make_scenario(
         "inference": (_service("chat", timeline, 1.0, 60.0), _service("search", timeline, 0.35, None)),
         "carbon": CarbonPolicy(budget_kg=900_000.0 * days, price_per_t=20.0),
         "diagnostics": (
-            Diagnostic(code="T012", severity="warning", file="scenario.toml", line=14, key="site.california.solar",
-                       message="solar.csv looks hour-ending: its solar noon is 61 min late", help='set label = "end"'),
+            Diagnostic(
+                code="T012",
+                severity="warning",
+                file="scenario.toml",
+                line=14,
+                key="site.california.solar",
+                message="solar.csv looks hour-ending: its solar noon is 61 min late",
+                help='set label = "end"',
+            ),
             Diagnostic(code="D004", severity="note", message="battery initial energy defaults to half of 240 MWh"),
         ),
         "provenance": {
             "scenario": {"file": "scenario.toml", "sha256": "0c" * 32},
             "series": [
-                {"file": "california.csv", "column": column, "sha256": "4f" * 32, "rows": timeline.steps, "interpolated": 1,
-                 "note": "synthetic, seed 0, climatology of 2022: not a measurement"}
+                {
+                    "file": "california.csv",
+                    "column": column,
+                    "sha256": "4f" * 32,
+                    "rows": timeline.steps,
+                    "interpolated": 1,
+                    "note": "synthetic, seed 0, climatology of 2022: not a measurement",
+                }
                 for column in ("price_usd_mwh", "ci_direct_g_kwh")
             ],
             "overrides": {"site.texas.grid.import_limit": "120 MW"},
         },
-    }  # fmt: skip
+    }
     return Scenario(**{**fields, **more})
 
 
@@ -116,8 +129,13 @@ def _site(timeline: Timeline, place: tuple[Any, ...], number: int) -> Site:
     wind = np.clip(0.38 + 0.25 * np.sin(day * 2.1 + number) + 0.08 * noise, 0.02, 1.0)
     flexible = None
     if number == 1:
-        flexible = FlexibleConnection(firm_limit_mw=60.0, flexible_limit_mw=np.full(steps, 60.0),
-                                      curtailed=evening > 0.97, curtailed_hours_per_year=120.0, assumed=True)  # fmt: skip
+        flexible = FlexibleConnection(
+            firm_limit_mw=60.0,
+            flexible_limit_mw=np.full(steps, 60.0),
+            curtailed=evening > 0.97,
+            curtailed_hours_per_year=120.0,
+            assumed=True,
+        )
     limit = np.full(steps, 120.0)
     if flexible is not None:
         limit = np.where(flexible.curtailed, 60.0, 120.0)
@@ -134,32 +152,74 @@ def _site(timeline: Timeline, place: tuple[Any, ...], number: int) -> Site:
             export_limit_mw=np.full(steps, 40.0),
             import_price_per_mwh=prices,
             export_price_per_mwh=0.9 * prices - 2.0,
-            demand_windows=(DemandWindow(name="demand 2022-07", price_per_mw=12_000.0, members=np.ones(steps, bool),
-                                         share=7 / 31),),
+            demand_windows=(
+                DemandWindow(name="demand 2022-07", price_per_mw=12_000.0, members=np.ones(steps, bool), share=7 / 31),
+            ),
             carbon_intensities=(
-                CarbonIntensity(kind="average", scope="direct", kg_per_mwh=carbon, estimated_fraction=0.03,
-                                source="synthetic grid 2022"),
-                CarbonIntensity(kind="average", scope="lifecycle", kg_per_mwh=carbon * 1.12 + 18.0, source="synthetic grid 2022"),
-                CarbonIntensity(kind="marginal", scope="direct", kg_per_mwh=np.maximum(carbon, 380.0) + 20.0,
-                                source="synthetic grid 2022"),
+                CarbonIntensity(
+                    kind="average",
+                    scope="direct",
+                    kg_per_mwh=carbon,
+                    estimated_fraction=0.03,
+                    source="synthetic grid 2022",
+                ),
+                CarbonIntensity(
+                    kind="average", scope="lifecycle", kg_per_mwh=carbon * 1.12 + 18.0, source="synthetic grid 2022"
+                ),
+                CarbonIntensity(
+                    kind="marginal",
+                    scope="direct",
+                    kg_per_mwh=np.maximum(carbon, 380.0) + 20.0,
+                    source="synthetic grid 2022",
+                ),
             ),
             flexible=flexible,
-            market=MarketFactors(certificates_mwh=25.0 * solar * timeline.step_h, residual_kg_per_mwh=carbon * 1.2,
-                                 carbon_free_fraction=np.clip(0.45 + 0.3 * noon, 0.0, 1.0)),
+            market=MarketFactors(
+                certificates_mwh=25.0 * solar * timeline.step_h,
+                residual_kg_per_mwh=carbon * 1.2,
+                carbon_free_fraction=np.clip(0.45 + 0.3 * noon, 0.0, 1.0),
+            ),
         ),
         renewables=(
             RenewablePlant(name="pv", kind="solar", capacity_mw=60.0 - 10.0 * number, per_unit=solar),
             *((RenewablePlant(name="turbines", kind="wind", capacity_mw=45.0, per_unit=wind),) if number == 1 else ()),
         ),
-        batteries=(Battery(name="battery", energy_mwh=200.0, charge_limit_mw=50.0, discharge_limit_mw=50.0,
-                           charge_efficiency=0.94, discharge_efficiency=0.94, initial_energy_mwh=100.0,
-                           wear_cost_per_mwh=6.0),),
-        generators=(Generator(name="turbine", capacity_mw=30.0, availability=np.ones(steps),
-                              fuel_cost_per_mwh=np.full(steps, 48.0), min_load_mw=12.0, start_cost=2500.0,
-                              emission_kg_per_mwh=490.0),) if number < 2 else (),
-        fleets=(Fleet(name="h100", accelerator="H100-SXM", count=40_960, availability=np.ones(steps),
-                      active_power_mw=0.00122, idle_power_mw=0.00016),),
-    )  # fmt: skip
+        batteries=(
+            Battery(
+                name="battery",
+                energy_mwh=200.0,
+                charge_limit_mw=50.0,
+                discharge_limit_mw=50.0,
+                charge_efficiency=0.94,
+                discharge_efficiency=0.94,
+                initial_energy_mwh=100.0,
+                wear_cost_per_mwh=6.0,
+            ),
+        ),
+        generators=(
+            Generator(
+                name="turbine",
+                capacity_mw=30.0,
+                availability=np.ones(steps),
+                fuel_cost_per_mwh=np.full(steps, 48.0),
+                min_load_mw=12.0,
+                start_cost=2500.0,
+                emission_kg_per_mwh=490.0,
+            ),
+        )
+        if number < 2
+        else (),
+        fleets=(
+            Fleet(
+                name="h100",
+                accelerator="H100-SXM",
+                count=40_960,
+                availability=np.ones(steps),
+                active_power_mw=0.00122,
+                idle_power_mw=0.00016,
+            ),
+        ),
+    )
 
 
 def _job(timeline: Timeline, sites: list[str], number: int, jobs: int) -> TrainingJob:
@@ -223,13 +283,19 @@ def _place(scenario: Scenario, job: TrainingJob, number: int, eager: bool) -> Jo
     part = {"site": site.name, "fleet": fleet.name, "accelerators": float(job.gpus)}
     if job.kind == "pausable" and not eager and steps >= 4 and last - start >= 4:
         half = steps // 2
-        return JobSchedule(job=job.name, segments=(
-            Segment(first_step=start, stop_step=start + half, **part),  # type: ignore[arg-type]
-            Segment(first_step=start + half + 4, stop_step=start + steps + 4, last_fraction=fraction, **part),  # type: ignore[arg-type]
-        ))  # fmt: skip
-    return JobSchedule(job=job.name, segments=(
-        Segment(first_step=start, stop_step=start + steps, last_fraction=fraction, **part),  # type: ignore[arg-type]
-    ))  # fmt: skip
+        return JobSchedule(
+            job=job.name,
+            segments=(
+                Segment(first_step=start, stop_step=start + half, **part),  # type: ignore[arg-type]
+                Segment(first_step=start + half + 4, stop_step=start + steps + 4, last_fraction=fraction, **part),  # type: ignore[arg-type]
+            ),
+        )
+    return JobSchedule(
+        job=job.name,
+        segments=(
+            Segment(first_step=start, stop_step=start + steps, last_fraction=fraction, **part),  # type: ignore[arg-type]
+        ),
+    )
 
 
 def _route(scenario: Scenario, service: InferenceService) -> ServiceSchedule:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import signal
@@ -217,7 +218,7 @@ def test_limit_without_a_plan_claims_none(small: Path, jw, tmp_path: Path) -> No
     assert "without a plan" in outcome.document["error"]["message"]
     if (tmp_path / "run").exists():
         assert json.loads((tmp_path / "run" / "run.json").read_text())["plan"]["exists"] is False
-        assert jw("report", tmp_path / "run").status != 0
+        assert jw("report", tmp_path / "run").status == 6
 
 
 @pytest.mark.parametrize(
@@ -353,3 +354,20 @@ def test_describe_a_run(planned: Path, jw) -> None:
     assert outcome.status == 0
     assert "ledger.parquet" in outcome.stdout
     assert set(jw("data", "describe", planned / "run", "--json").document["files"]) >= RUN_FILES
+
+
+def test_a_terminal_gets_a_gap_line_and_a_pipe_none(small: Path) -> None:
+    pty = pytest.importorskip("pty", reason="pseudo-terminals exist on POSIX systems only")
+    command = [sys.executable, "-m", "joulewright.cli.main", "plan", str(small), "--gap", "0"]
+    master, terminal = pty.openpty()
+    try:
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=terminal, timeout=120, check=False)
+        os.set_blocking(master, False)
+        drawn = os.read(master, 1 << 16).decode()
+    finally:
+        os.close(master)
+        os.close(terminal)
+    assert "\r\x1b[2K" in drawn
+    assert "bound" in drawn
+    piped = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert "\x1b" not in piped.stderr

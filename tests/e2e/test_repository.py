@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -74,8 +77,6 @@ def test_constraints_hold_names_and_versions_only() -> None:
 
 
 def test_required_packages_are_constrained() -> None:
-    import tomllib
-
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = list(project["dependencies"])
     for extra in project["optional-dependencies"].values():
@@ -84,6 +85,25 @@ def test_required_packages_are_constrained() -> None:
     pins = {line.partition("==")[0].lower().replace("_", "-") for line in lines}
     names = {re.split(r"[\[<>=~! ]", item)[0].lower().replace("_", "-") for item in wanted}
     assert names <= pins
+
+
+def test_declared_dependencies_are_the_ones_imported() -> None:
+    """What the package imports is declared, and what is declared is imported."""
+    names = {"tree-sitter": "tree_sitter", "tree-sitter-toml": "tree_sitter_toml"}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    core = {re.split(r"[\[<>=~! ]", item)[0] for item in project["dependencies"]}
+    extras = {"pvlib", "windpowerlib", "pandas", "pypsa"}
+    imported: set[str] = set()
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                imported.add(node.module.split(".")[0])
+    foreign = imported - set(sys.stdlib_module_names) - {"joulewright"}
+    assert foreign - extras <= {names.get(name, name) for name in core}
+    # tzdata is data for zoneinfo on systems without a zone database; nothing imports it by name.
+    assert {names.get(name, name) for name in core} - {"tzdata"} <= foreign
 
 
 def test_markdown_links_lead_somewhere() -> None:

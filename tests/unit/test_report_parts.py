@@ -6,6 +6,8 @@ import base64
 import re
 import zlib
 from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -213,3 +215,15 @@ def test_text_reads_on_its_ground(ink: str, ground: str) -> None:
         found = dict(re.findall(r"--([a-z-]+):(#[0-9a-f]{6})", block))
         one, other = sorted((_luminance(found[ink]), _luminance(found[ground])))
         assert (other + 0.05) / (one + 0.05) >= 4.5
+
+
+def test_the_vendored_library_names_its_versions_and_licences() -> None:
+    assets = resources.files("joulewright.report").joinpath("assets")
+    banner = assets.joinpath("echarts.min.js").read_text("utf-8").splitlines()[0]
+    licences = assets.joinpath("LICENSE-echarts.txt").read_text("utf-8")
+    for text in ("ECharts 6.1.0", "zrender 6.1.0", "Apache-2.0", "BSD-3-Clause"):
+        assert text in banner
+    for text in ("Apache ECharts 6.1.0", "Apache License", "Baidu Inc.", "Mike Bostock"):
+        assert text in licences
+    record = (Path(__file__).resolve().parents[2] / "docs" / "design" / "echarts.md").read_text("utf-8")
+    assert "echarts@6.1.0" in record

@@ -268,8 +268,9 @@ def test_a_job_that_moves_names_both_sites(report_case: Any) -> None:
     schedule = report_case.make_schedule(scenario)
     job = scenario.training[2]
     half = {"fleet": "h100", "accelerators": float(job.gpus)}
-    moved = JobSchedule(job=job.name, segments=(Segment(site="texas", first_step=0, stop_step=4, **half),
-                                                Segment(site="ontario", first_step=6, stop_step=9, **half)))  # fmt: skip
+    first = Segment(site="texas", first_step=0, stop_step=4, **half)
+    second = Segment(site="ontario", first_step=6, stop_step=9, **half)
+    moved = JobSchedule(job=job.name, segments=(first, second))
     jobs = {**schedule.jobs, job.name: moved}
     draft = Schedule(planner="hand", jobs=jobs, services=schedule.services, sites=schedule.sites)
     result = report_case.make_result(scenario, schedule=draft, ledger=settle(scenario, draft))

@@ -150,7 +150,8 @@ def _battery_rows(scenario: Scenario, site: Site, flows: SiteSchedule) -> Iterat
     for battery in site.batteries:
         store = flows.batteries[battery.name]
         moved_mwh = scenario.timeline.step_h * _sum(store.charge_mw + store.discharge_mw) / 2.0
-        yield LedgerRow(site.name, "battery", f"cycles/{battery.name}", moved_mwh / battery.energy_mwh, "cycles")
+        cycles = moved_mwh / battery.energy_mwh if battery.energy_mwh > 0.0 else 0.0
+        yield LedgerRow(site.name, "battery", f"cycles/{battery.name}", cycles, "cycles")
         left_mwh = float(store.energy_mwh[-1])
         yield LedgerRow(site.name, "battery", f"stored at end/{battery.name}", left_mwh, "MWh")
 

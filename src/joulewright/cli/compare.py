@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from joulewright.errors import ScenarioError
 
 if TYPE_CHECKING:
     from joulewright.io import Run
+    from joulewright.plan.options import PlanOptions
     from joulewright.plan.result import PlanResult
 
 
@@ -70,7 +72,8 @@ def add_comparisons(first: Run, runs: Mapping[str, Run], output: Output, *, base
     others = {name: NamedPlan(name=name, result=run.result) for name, run in list(runs.items())[1:]}
     fresh = {}
     if baselines:
-        fresh = {item.name: item for item in run_baselines(first.scenario, first.result.options, output)}
+        options = options_of(first.result)
+        fresh = {item.name: item for item in run_baselines(first.scenario, options, output)}
     merged = {**known, **{name: item for name, item in others.items() if item.ledger is not None}, **fresh}
     if merged.keys() != known.keys() or fresh:
         study = Study(
@@ -79,6 +82,15 @@ def add_comparisons(first: Run, runs: Mapping[str, Run], output: Output, *, base
         for path in write_study(first.path, study, command=first.document["command"]):
             output.say(f"written: {path}")
     return {name: item.result for name, item in merged.items() if name not in runs}
+
+
+def options_of(result: PlanResult) -> PlanOptions:
+    """Options a run was planned with, as far as they were kept."""
+    from joulewright.plan.options import PlanOptions
+
+    known = {item.name for item in fields(PlanOptions)}
+    kept = {name: value for name, value in result.options.items() if name in known}
+    return PlanOptions(**{**kept, "without": frozenset(kept.get("without", ())), "churn_cost": 0.0})
 
 
 def check_gate(expression: str, rows: Mapping[str, Mapping[str, float | None]], output: Output) -> None:

@@ -100,7 +100,9 @@ class Output:
         for row in rows:
             table.add_row(*row)
         width = None if sys.stdout.isatty() else 160
-        Console(file=sys.stdout, width=width, no_color="NO_COLOR" in os.environ, highlight=False).print(table)
+        Console(
+            file=sys.stdout, width=width, no_color="NO_COLOR" in os.environ, highlight=False, markup=False, emoji=False
+        ).print(table)
 
 
 def colour_choice() -> bool | None:

@@ -18,7 +18,7 @@ from joulewright.errors import DataError
 if TYPE_CHECKING:
     from joulewright.cli.runs import Study
     from joulewright.model import Scenario, Schedule
-    from joulewright.plan.options import PlanOptions
+    from joulewright.plan.options import PlanOptions, Strategy
     from joulewright.plan.result import PlanResult
 
     pass
@@ -34,7 +34,7 @@ class Request:
     scenario: str
     overrides: tuple[str, ...]
     run: Path | None
-    strategy: str
+    strategy: Strategy
     gap: float
     time_limit: float | None
     work_limit: float | None
@@ -132,10 +132,11 @@ def carry_out(request: Request, output: Output) -> int:
     """Read, plan, write, report; the exit status."""
     from joulewright.cli.runs import Study, write_study
     from joulewright.io import read_scenario
+    from joulewright.plan.reduction import reduce_scenario
 
     if request.churn_cost is not None and request.previous is None:
         raise click.UsageError("--churn-cost prices changes from an earlier run; name that run with --from")
-    scenario = read_scenario(request.scenario, request.overrides)
+    scenario = reduce_scenario(read_scenario(request.scenario, request.overrides), request.without)
     for finding in scenario.diagnostics:
         if finding.severity == "warning":
             output.finding(finding)
@@ -221,7 +222,9 @@ def export(study: Study, request: Request) -> list[Path]:
 
     if study.result.schedule is None:
         return []
-    return [export_schedule(path, study.scenario, study.result.schedule) for path in request.exports]
+    for path in request.exports:
+        export_schedule(path, study.scenario, study.result.schedule)
+    return list(request.exports)
 
 
 def conclude(study: Study, request: Request, written: list[Path], output: Output) -> int:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from joulewright.cli.output import Output
-from joulewright.io import NamedPlan, read_run, write_run
-from joulewright.io.run_folder import FrontPoint
+from joulewright.errors import DataError
+from joulewright.io import FrontPoint, NamedPlan, read_run, write_run
 from joulewright.model import Scenario
-from joulewright.plan.baselines import BASELINES, run_baseline
 from joulewright.plan.options import PlanOptions
 from joulewright.plan.result import PlanResult
 from joulewright.report import write_report
@@ -76,8 +75,16 @@ def write_study(path: Path, study: Study, *, command: Iterable[str] | None = Non
 
 
 def write_run_report(target: Path, run: Path) -> Path:
-    """Write the report of a run folder to ``target``."""
+    """Write the report of a run folder to ``target``.
+
+    Raises
+    ------
+    DataError
+        If the search of that run ended without a plan.
+    """
     found = read_run(run)
+    if found.result.schedule is None:
+        raise DataError(f"{run} ended as {found.result.status!r} without a plan, so there is nothing to report")
     return write_report(
         target,
         scenario=found.scenario,
@@ -90,6 +97,8 @@ def write_run_report(target: Path, run: Path) -> Path:
 
 def run_baselines(scenario: Scenario, options: PlanOptions, output: Output) -> tuple[NamedPlan, ...]:
     """Every baseline of the scenario, checked and settled like the plan itself."""
+    from joulewright.plan.baselines import BASELINES, run_baseline
+
     found = []
     for name in BASELINES:
         output.say(f"baseline {name}")

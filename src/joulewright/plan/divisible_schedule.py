@@ -19,7 +19,9 @@ def divisible_segments(joint: JointProgram, group: JobGroup, values: FloatArray)
                 continue
             first = _first_step(joint, block.label(0))
             running = np.rint(block.values(values)) > 0.5
-            held = running * float(group.job.gpus) if group.job.kind == "pausable" else _sizes(joint, group, name, values)
+            held = (
+                running * float(group.job.gpus) if group.job.kind == "pausable" else _sizes(joint, group, name, values)
+            )
             held = np.where(running, held, 0.0)
             segments += _pieces(held, first, (place.fleet.site.name, place.fleet.fleet.name))
     return tuple(sorted(segments, key=lambda segment: segment.first_step))

@@ -57,7 +57,13 @@ def solve_exact(scenario: Scenario, options: PlanOptions, clock: Clock, start: F
     """
     exclusive: dict[tuple[str, str, str], np.ndarray] = {}
     while True:
-        joint = build(scenario, without=options.without, exclusive=exclusive, previous=options.previous, churn_cost=options.churn_cost)
+        joint = build(
+            scenario,
+            without=options.without,
+            exclusive=exclusive,
+            previous=options.previous,
+            churn_cost=options.churn_cost,
+        )
         run = _run(joint, options, clock, start)
         clock.bound = min(clock.bound, -run.bound)
         if run.values is None:
@@ -66,7 +72,9 @@ def solve_exact(scenario: Scenario, options: PlanOptions, clock: Clock, start: F
         found = opposite_flows(joint, solution.values) if solution.optimal else {}
         if not found:
             if not solution.optimal:
-                raise SolverError(f"HiGHS calls its incumbent feasible, but the program with it held is {solution.status!r}")
+                raise SolverError(
+                    f"HiGHS calls its incumbent feasible, but the program with it held is {solution.status!r}"
+                )
             return Outcome(joint, solution, run.bound, _ending(run.status, clock), "search-tree")
         exclusive, start = _merged(exclusive, found), None
 
@@ -88,7 +96,12 @@ def _run(joint: JointProgram, options: PlanOptions, clock: Clock, start: FloatAr
     if relaxed.status == "Infeasible":
         raise_infeasible(joint)
     allowed = options.gap * max(1.0, plan_cost(program, relaxed.values))
-    limits: dict[str, Any] = {"mip_rel_gap": 0.0, "mip_abs_gap": allowed, "random_seed": options.seed, "threads": options.threads}
+    limits: dict[str, Any] = {
+        "mip_rel_gap": 0.0,
+        "mip_abs_gap": allowed,
+        "random_seed": options.seed,
+        "threads": options.threads,
+    }
     run = run_integer(program, limits, clock, start=start)
     if run.status == "Infeasible":
         raise_infeasible(joint)

@@ -80,7 +80,9 @@ def _jobs(joint: JointProgram, values: FloatArray) -> Iterator[JobSchedule]:
     starts = joint.starts
     if starts is not None:
         units = np.rint(starts.block.values(values)).astype(int)
-        order = sorted(np.flatnonzero(units), key=lambda item: (starts.group[item], starts.step[item], starts.fleet[item]))
+        order = sorted(
+            np.flatnonzero(units), key=lambda item: (starts.group[item], starts.step[item], starts.fleet[item])
+        )
         taken = [0] * len(inputs.rigid)
         for column in order:
             group = inputs.rigid[int(starts.group[column])]
@@ -140,9 +142,11 @@ def _split(
     missing = {region: np.asarray(route.service.demand_token_s[region], float).copy() for region in route.regions}
     result: dict[str, dict[tuple[str, str], FloatArray]] = {region: {} for region in route.regions}
     pairs = sorted(
-        ((inputs.scenario.region(region).latency_ms[site], position, region, (site, fleet))
-         for position, region in enumerate(route.regions)
-         for site, fleet in flows),
+        (
+            (inputs.scenario.region(region).latency_ms[site], position, region, (site, fleet))
+            for position, region in enumerate(route.regions)
+            for site, fleet in flows
+        ),
         key=lambda pair: (pair[0], pair[1]),
     )
     for _, _, region, place in pairs:
@@ -213,7 +217,10 @@ def read_duals(joint: JointProgram, solution: LinearSolution) -> Duals:
     columns = Reader(joint, solution.reduced_costs)
     steps, step_h = inputs.steps, inputs.step_h
     sites = [site.name for site in inputs.scenario.sites]
-    budgets = {block.label(0): -float(block.values(solution.row_duals)[0]) for block in joint.program.rows.get("carbon_budget", [])}
+    budgets = {
+        block.label(0): -float(block.values(solution.row_duals)[0])
+        for block in joint.program.rows.get("carbon_budget", [])
+    }
     accelerators = {}
     for index in inputs.fleets:
         head = f"{index.site.name}/{index.fleet.name}"

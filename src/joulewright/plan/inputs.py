@@ -148,9 +148,7 @@ def build_inputs(scenario: Scenario, previous: Schedule | None = None, churn_cos
     )
 
 
-def _job_groups(
-    scenario: Scenario, fleets: tuple[FleetIndex, ...], previous: Schedule | None
-) -> list[JobGroup]:
+def _job_groups(scenario: Scenario, fleets: tuple[FleetIndex, ...], previous: Schedule | None) -> list[JobGroup]:
     alike: dict[str, list[TrainingJob]] = {}
     before = {job.name: _before(previous, job.name) for job in scenario.training}
     for job in scenario.training:
@@ -204,4 +202,13 @@ def _routes(scenario: Scenario, fleets: tuple[FleetIndex, ...]) -> Iterator[Rout
             yield RouteIndex(service, tuple(regions), tuple(fleets[position] for position in options))
 
 
-__all__ = ["FLEXIBILITIES", "FleetIndex", "Inputs", "JobGroup", "Placement", "RouteIndex", "build_inputs", "coefficients"]
+__all__ = [
+    "FLEXIBILITIES",
+    "FleetIndex",
+    "Inputs",
+    "JobGroup",
+    "Placement",
+    "RouteIndex",
+    "build_inputs",
+    "coefficients",
+]

@@ -75,7 +75,14 @@ def finish(scenario: Scenario, options: PlanOptions, clock: Clock, outcome: Outc
     }
     if outcome.solution is None:
         return PlanResult(
-            schedule=None, ledger=None, status=outcome.status, objective=None, gap=None, cost=0.0, **common, **_times(clock)
+            schedule=None,
+            ledger=None,
+            status=outcome.status,
+            objective=None,
+            gap=None,
+            cost=0.0,
+            **common,
+            **_times(clock),
         )
     schedule = read_schedule(outcome.joint, outcome.solution.values, options.strategy)
     broken = violations(scenario, schedule)

@@ -106,7 +106,7 @@ def _daily_table(view: ReportView) -> Markup:
             for p, label in enumerate(labels)
         ]
     caption = f"Energy by site and local {name} [MWh]"
-    return table(caption, ["Site", name.capitalize(), *(c.name for c in columns)], rows, text_columns=2)
+    return table(caption, ["Site", name.capitalize(), *(c.name for c in columns)], rows, text=range(2))
 
 
 def _monthly_chart(view: ReportView, figures: Figures) -> Chart:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from joulewright.account import SECTIONS
 from joulewright.report.markup import Child, Markup, details, element, table
 from joulewright.report.numbers import number, whole
@@ -10,6 +12,8 @@ from joulewright.report.view import ReportView
 _OPEN = ("cost", "value", "energy")
 _TITLES = {"it energy": "IT energy", "tokens": "Inference tokens", "jobs": "Training jobs"}
 _MOST_ROWS = 200
+_TOTALLED = ("cost", "value", "carbon")
+_ADDITIVE = (*_TOTALLED, "energy", "it energy", "work")
 
 
 def ledger_section(view: ReportView) -> list[Markup]:
@@ -50,26 +54,30 @@ def _section_table(view: ReportView, section: str) -> Markup | None:
     rows = list(view.ledger.select(section))
     if not rows:
         return None
-    places = [place for place in (*(site.name for site in view.sites), "") if any(row.site == place for row in rows)]
+    present = {row.site for row in rows}
+    places = [place for place in (*(site.name for site in view.sites), "") if place in present]
     cells = {(row.item, row.unit, row.site): row.value for row in rows}
     lines = sorted(dict.fromkeys((row.item, row.unit) for row in rows), key=lambda line: _order(section, line[0]))
-    additive = section in ("energy", "it energy", "work", "cost", "value", "carbon")
-    body: list[list[Child]] = []
-    for item, unit in lines[:_MOST_ROWS]:
-        values = [cells.get((item, unit, place)) for place in places]
-        show = whole if unit == "count" else number
-        line: list[Child] = [item.replace("/", " · "), view.scenario.currency if unit == "currency" else unit]
-        line += ["" if value is None else show(value) for value in values]
-        if additive:
-            line.append(number(sum(value for value in values if value is not None)))
-        body.append(line)
-    header = ["Item", "Unit", *(place or "Not by site" for place in places)]
+    additive = section in _ADDITIVE
+    body = [
+        _line(view, item, unit, [cells.get((item, unit, place)) for place in places], additive=additive)
+        for item, unit in lines[:_MOST_ROWS]
+    ]
+    header = ["Item", "Unit", *(place or "Not by site" for place in places), *(["All"] if additive else [])]
     more = "" if len(lines) <= _MOST_ROWS else f"; the first {_MOST_ROWS} of {len(lines)} items"
-    foot: list[Child] | None = None
-    if additive:
-        header.append("All")
-        if section in ("cost", "value", "carbon"):
-            sums = [view.ledger.total(section, site=place) for place in places]
-            unit = "kg" if section == "carbon" else view.scenario.currency
-            foot = ["Total", unit, *(number(value) for value in sums), number(view.ledger.total(section))]
-    return table(f"{_title(section)}{more}", header, body, text_columns=2, foot=foot)
+    foot = _totals(view, section, places) if section in _TOTALLED else None
+    return table(f"{_title(section)}{more}", header, body, text=range(2), foot=foot)
+
+
+def _line(view: ReportView, item: str, unit: str, values: Sequence[float | None], *, additive: bool) -> list[Child]:
+    """Item, unit, a figure for each place and, where they add up, their sum."""
+    show = whole if unit == "count" else number
+    line: list[Child] = [item.replace("/", " · "), view.scenario.currency if unit == "currency" else unit]
+    line += ["" if value is None else show(value) for value in values]
+    return [*line, number(sum(value for value in values if value is not None))] if additive else line
+
+
+def _totals(view: ReportView, section: str, places: Sequence[str]) -> list[Child]:
+    sums = [view.ledger.total(section, site=place) for place in places]
+    unit = "kg" if section == "carbon" else view.scenario.currency
+    return ["Total", unit, *(number(value) for value in sums), number(view.ledger.total(section))]

@@ -73,14 +73,17 @@ def duration_curve(values: FloatArray) -> FloatArray:
 def _chart(quantity: _Quantity, figures: Figures) -> Chart:
     title, unit, lines = quantity.title, quantity.unit, quantity.lines
     rows = [[f"{level} %", *(number(_reached(values, level)) for _, values in lines)] for level in _LEVELS]
+    series = [
+        figures.series(site.key, site.name, duration_curve(values), dashed=site.repeated) for site, values in lines
+    ]
     return Chart(
         name=f"curve-{quantity.name}",
         kind="curve",
         title=title,
         label=f"Duration curve of {title.lower()} in {unit}, one line per site.",
-        views=[{"name": "", "series": [figures.series(s.key, s.name, duration_curve(values)) for s, values in lines]}],
+        views=[{"name": "", "series": series}],
         settings={"unit": unit, "axis": f"{title} [{unit}]"},
-        legend=[LegendEntry(key=site.key, name=site.name, line=True) for site, _ in lines],
+        legend=[LegendEntry(key=site.key, name=site.name, line=True, dashed=site.repeated) for site, _ in lines],
         table=table(
             f"{title} [{unit}] that is reached or exceeded in this share of the time",
             ["Share of time", *(site.name for site, _ in lines)],

@@ -15,11 +15,12 @@ _MOST_BUTTONS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class LegendEntry:
-    """A colour and its meaning; ``line`` draws a line instead of a square."""
+    """A colour and its meaning; ``line`` draws a line instead of a square, ``dashed`` a broken one."""
 
     key: str
     name: str
     line: bool = False
+    dashed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,8 +143,8 @@ def _legend(chart: Chart) -> Markup | None:
         return None
     items = []
     for entry in chart.legend:
-        shape = "swatch line" if entry.line else "swatch"
-        content = (element("i", class_=shape, style=f"background:var(--q-{entry.key})"), entry.name)
+        shape = " ".join(["swatch", *(name for name in ("line", "dashed") if getattr(entry, name))])
+        content = (element("i", class_=shape, style=f"--c:var(--q-{entry.key})"), entry.name)
         if chart.toggles:
             toggled = {"data_toggles": chart.name, "data_series": entry.name}
             items.append(element("button", content, type="button", aria_pressed="true", **toggled))

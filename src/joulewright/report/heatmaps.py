@@ -14,7 +14,7 @@ from joulewright.report.markup import Markup, element, table
 from joulewright.report.numbers import number
 from joulewright.report.view import ReportView, SiteView
 
-_CLIP_PERCENT = 0.5
+_CLIP_PERCENT = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +109,7 @@ def _range(values: FloatArray) -> tuple[float, float, tuple[bool, bool]]:
     low, high = (float(limit) for limit in np.percentile(values, (_CLIP_PERCENT, 100.0 - _CLIP_PERCENT)))
     low = low if low < 0.0 else max(0.0, low)
     if high - low < 1e-9:
-        low, high = low - 0.5, high + 0.5
+        low, high = (max(0.0, low - 0.5) if low >= 0.0 else low - 0.5), high + 0.5
     return low, high, (float(values.min()) < low, float(values.max()) > high)
 
 

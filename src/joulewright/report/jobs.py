@@ -192,5 +192,5 @@ def _job_table(view: ReportView, jobs: Sequence[Placed]) -> Markup:
             "Grid carbon [t]",
         ],
         rows,
-        text_columns=5,
+        text=range(5),
     )

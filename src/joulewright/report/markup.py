@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TypeAlias
 
 _VOID = frozenset({"br", "hr", "img", "input", "link", "meta"})
@@ -73,7 +73,7 @@ def table(
     header: Sequence[Child],
     rows: Iterable[Sequence[Child]],
     *,
-    text_columns: int = 1,
+    text: Collection[int] = (0,),
     foot: Sequence[Child] | None = None,
 ) -> Markup:
     """Table in a scrollable, keyboard-reachable box.
@@ -86,8 +86,8 @@ def table(
         Column titles.
     rows : iterable of sequences of Child
         Cells; the first of each row is its header.
-    text_columns : int
-        Leading columns that hold text and are aligned left; the rest are numbers.
+    text : collection of int
+        Columns that hold text and are aligned left; the rest are numbers.
     foot : sequence of Child or None
         Last row, set apart.
     """
@@ -99,7 +99,7 @@ def table(
         )
 
     def align(column: int) -> str | None:
-        return None if column < text_columns else "n"
+        return None if column in text else "n"
 
     head = join(element("th", cell, scope="col", class_=align(column)) for column, cell in enumerate(header))
     return element(

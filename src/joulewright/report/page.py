@@ -120,8 +120,7 @@ class _Part:
 
 def _parts(view: ReportView, figures: Figures, rivals: tuple[Rival, ...], pareto: Sequence[Any]) -> list[_Part]:
     """Every section in reading order; what does not apply has no content."""
-    clocks = ", ".join(f"{site.name} ({zone_label(site.zone)})" for site in view.sites[:8])
-    own_hours = f"Hours and days are the site's own: {clocks}."
+    own_hours = f"Hours and days are those of {_clocks(view)}."
     return [
         _Part("decision", "Decision", "", decision_section(view, rivals)),
         _Part("validity", "Validity", "What was proved and checked, and what was assumed.", validity_section(view)),
@@ -140,6 +139,14 @@ def _parts(view: ReportView, figures: Figures, rivals: tuple[Rival, ...], pareto
         _Part("ledger", "Ledger", "Costs are positive; money earned stands under value.", ledger_section(view)),
         _Part("sources", "Provenance", "Where the numbers come from.", sources_section(view)),
     ]
+
+
+def _clocks(view: ReportView) -> str:
+    """Whose clock the charts follow."""
+    zones = list(dict.fromkeys(zone_label(site.zone) for site in view.sites))
+    if len(zones) == 1:
+        return zones[0]
+    return f"the site ({', '.join(zones[:6])}{' and others' if len(zones) > 6 else ''})"
 
 
 def _section(view: ReportView, part: _Part) -> Markup:
@@ -183,7 +190,6 @@ def _document(view: ReportView, figures: Figures, parts: list[_Part]) -> str:
 
 def _masthead(view: ReportView) -> Markup:
     timeline = view.scenario.timeline
-    zones = list(dict.fromkeys(zone_label(site.zone) for site in view.sites))
     badges = [_status_badge(view)]
     if is_synthetic(view.scenario):
         badges.append(element("span", _SYNTHETIC, class_="badge warn"))
@@ -200,7 +206,7 @@ def _masthead(view: ReportView) -> Markup:
                 f"steps of {span_text(timeline.step_h)}) · {plural(len(view.sites), 'site')}: {sites}",
                 class_="meta",
             ),
-            element("p", f"Charts use the local time of the site: {', '.join(zones)}.", class_="meta"),
+            element("p", f"Charts follow the clock of {_clocks(view)}.", class_="meta"),
             element("ul", [element("li", badge) for badge in badges], class_="badges"),
         ),
         element("div", radio_buttons("theme", "Theme", _THEMES, data_theme=True), class_="theme"),

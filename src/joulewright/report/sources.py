@@ -129,7 +129,7 @@ def _file_table(view: ReportView) -> Markup | None:
         for file in files
     ]
     header = ["File and columns", "Kind", "What it says about itself", "SHA-256", "Rows", "Filled in"]
-    return table("Input files", header, rows, text_columns=4)
+    return table("Input files", header, rows, text=range(4))
 
 
 def _series_table(view: ReportView) -> Markup | None:
@@ -149,4 +149,4 @@ def _series_table(view: ReportView) -> Markup | None:
     if not rows:
         return None
     header = ["Site", "Kind", "Scope", "Source", "Estimated", "Mean [kg/MWh]"]
-    return table("Carbon-intensity series", header, rows, text_columns=4)
+    return table("Carbon-intensity series", header, rows, text=range(4))

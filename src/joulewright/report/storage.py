@@ -100,5 +100,5 @@ def _table(view: ReportView, sites: list[SiteView]) -> Markup:
             "Stored last [MWh]",
         ],
         rows,
-        text_columns=2,
+        text=range(2),
     )

@@ -42,8 +42,8 @@ def front_section(view: ReportView, figures: Figures, front: list[FrontPoint]) -
         kind="front",
         title="What less carbon costs",
         label=f"Front of benefit in {money} against operational carbon in t, this plan marked.",
-        caption="Every point is a plan that no other beats in both carbon and benefit (value of work and revenue less "
-        "all costs). The diamond is this plan.",
+        caption="Every point is the best plan found for its amount of carbon: benefit is the value of work and revenue "
+        "less all costs. The diamond is this plan.",
         views=[{"name": "", "points": points}],
         settings={"x": "operational carbon [t]", "y": f"Benefit [{money}]"},
         legend=[LegendEntry(key="training", name="Front"), LegendEntry(key="generator", name="This plan")],

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Literal
 
 from joulewright.errors import Diagnostic
+from joulewright.model import GridConnection
 from joulewright.report.markup import Markup, details, element
 from joulewright.report.numbers import THIN, compact, energy, percent, plural, quantity, scientific
 from joulewright.report.sources import data_files, estimated_fraction, is_synthetic
 from joulewright.report.view import ReportView
 
 _RESIDUAL_MW = 1e-6
+_FEW_ESTIMATED, _FEW_FILLED = 0.05, 0.01
 _STATUS = {
     "optimal": "Solved to the requested gap by the exact strategy.",
     "gap-reached": "Stopped at the requested gap.",
@@ -149,12 +151,13 @@ def _unserved(view: ReportView) -> Finding:
 def _estimated(view: ReportView) -> Finding:
     share = estimated_fraction(view.scenario)
     files = data_files(view.scenario)
-    filled, rows = sum(file.interpolated for file in files), sum(file.rows for file in files)
+    filled = sum(file.interpolated for file in files)
+    values = sum(file.rows * len(file.columns) for file in files)
     filled_text = (
         f"{plural(filled, 'value')} of the input files interpolated" if filled else "no value was interpolated"
     )
     return Finding(
-        mood="good" if share <= 0.05 and filled <= 0.01 * max(rows, 1) else "warn",
+        mood="good" if share <= _FEW_ESTIMATED and filled <= _FEW_FILLED * values else "warn",
         title=f"{'No' if share == 0.0 else percent(share)} estimated carbon data",
         text=f"Share of the deciding carbon series that its source marks as estimated; {filled_text}.",
     )
@@ -192,21 +195,27 @@ def _assumptions(view: ReportView) -> Iterator[str]:
     yield f"Carbon counts the {carbon.kind} {carbon.scope} intensity of grid import and the emissions of generators."
     if not carbon.credit_export:
         yield "Exported energy is not credited with avoided carbon."
-    grids = [site.grid for site in scenario.sites if site.grid is not None]
-    windows = [window for grid in grids for window in grid.demand_windows]
-    if any(window.share < 1.0 for window in windows):
-        shares = sorted({percent(window.share) for window in windows})
-        yield f"Demand charges carry the part of the month that the horizon covers ({', '.join(shares)})."
-    if any(grid.flexible.assumed for grid in grids if grid.flexible is not None):
-        yield "The curtailed hours of a flexible connection are assumed, not announced."
-    for battery, site in ((b, s) for s in scenario.sites for b in s.batteries if b.terminal_value_per_mwh is not None):
-        worth = quantity(battery.terminal_value_per_mwh or 0.0, f"{scenario.currency}/MWh")
-        yield f"Energy left in {battery.name} at {site.name} is worth {worth}."
+    yield from _grid_assumptions([site.grid for site in scenario.sites if site.grid is not None])
+    for site in scenario.sites:
+        for battery in site.batteries:
+            if battery.terminal_value_per_mwh is not None:
+                worth = quantity(battery.terminal_value_per_mwh, f"{scenario.currency}/MWh")
+                yield f"Energy left in {battery.name} at {site.name} is worth {worth}."
     for event in scenario.events:
         start, end = event.start.astimezone(UTC), event.end.astimezone(UTC)
         yield f"Known event: {event.kind} at {event.site}, {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC."
     yield from view.result.notes
     yield from view.ledger.notes
+
+
+def _grid_assumptions(grids: Sequence[GridConnection]) -> Iterator[str]:
+    shares = [window.share for grid in grids for window in grid.demand_windows if window.share < 1.0]
+    if shares:
+        low, high = percent(min(shares)), percent(max(shares))
+        span = low if low == high else f"{low} to {high}"
+        yield f"Demand charges carry the part of the month that the horizon covers ({span})."
+    if any(grid.flexible.assumed for grid in grids if grid.flexible is not None):
+        yield "The curtailed hours of a flexible connection are assumed, not announced."
 
 
 def _diagnostic_list(found: tuple[Diagnostic, ...]) -> Markup:

@@ -70,6 +70,8 @@ class SiteView:
         The facts.
     key : str
         Colour key.
+    repeated : bool
+        True when another site before it has the same colour.
     zone : str
         IANA time zone.
     local : Instants
@@ -84,6 +86,7 @@ class SiteView:
 
     site: Site
     key: str
+    repeated: bool
     zone: str
     local: Instants
     load: SiteLoad
@@ -211,6 +214,7 @@ def _site_view(scenario: Scenario, schedule: Schedule, site: Site, position: int
     return SiteView(
         site=site,
         key=site_key(position),
+        repeated=site_key(position) in map(site_key, range(position)),
         zone=zone,
         local=local_starts(scenario.timeline, zone),
         load=load,

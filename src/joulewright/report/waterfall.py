@@ -139,11 +139,12 @@ def _method_table(view: ReportView, methods: tuple[MethodFigure, ...]) -> Markup
         unit = next((figure.unit for figure in found if figure is not None), "kg")
         notes = dict.fromkeys(figure.note for figure in found if figure is not None and figure.note)
         shown = "%" if unit == "fraction" else "t"
-        rows.append([method, *(_figure_text(figure) for figure in found), shown, "; ".join(notes)])
+        rows.append([method, shown, *(_figure_text(figure) for figure in found), "; ".join(notes)])
     return table(
         "Carbon by reporting method; n/a where the scenario lacks a factor",
-        ["Method", *(site.name for site in view.sites), "All sites", "Unit", "Rule or source"],
+        ["Method", "Unit", *(site.name for site in view.sites), "All sites", "Rule or source"],
         rows,
+        text=(0, 1, len(places) + 2),
     )
 
 

@@ -90,15 +90,7 @@ def read_generator(reader: SignalReader, table: Table) -> Generator | None:
     output = table["initial_output"]
     if output is None:
         output = least if on else 0.0
-    if least > capacity:
-        message = f"min_load {least:g} MW exceeds the capacity {capacity:g} MW"
-        document.add("P009", table.at("min_load"), message, help='write it as a share, e.g. min_load = "40 %"')
-    elif on and not least <= output <= capacity:
-        message = f"initial_output {output:g} MW of a running unit is outside {least:g} to {capacity:g} MW"
-        document.add("P013", table.at("initial_output"), message, help="correct it, or set initially_on = false")
-    elif not on and output > 0:
-        message = f"initial_output is {output:g} MW but the unit is off before the horizon"
-        document.add("P013", table.at("initial_output"), message, help="set initially_on = true")
+    _check_state(document, table, least, output)
     if table.wrong or availability is None or fuel_cost is None:
         return None
     return Generator(
@@ -124,6 +116,20 @@ def read_generator(reader: SignalReader, table: Table) -> Generator | None:
 def _amount(value: float | Share | None, whole: float) -> float | None:
     """A value that may be given as a share of a whole."""
     return value.of(whole) if isinstance(value, Share) else value
+
+
+def _check_state(document: Document, table: Table, least: float, output: float) -> None:
+    """Report a least load or an initial output that the generator cannot have."""
+    capacity, on = table["capacity"], table["initially_on"]
+    if least > capacity:
+        message = f"min_load {least:g} MW exceeds the capacity {capacity:g} MW"
+        document.add("P009", table.at("min_load"), message, help='write it as a share, e.g. min_load = "40 %"')
+    elif on and not least <= output <= capacity:
+        message = f"initial_output {output:g} MW of a running unit is outside {least:g} to {capacity:g} MW"
+        document.add("P013", table.at("initial_output"), message, help="correct it, or set initially_on = false")
+    elif not on and output > 0:
+        message = f"initial_output is {output:g} MW but the unit is off before the horizon"
+        document.add("P013", table.at("initial_output"), message, help="set initially_on = true")
 
 
 def read_fleet(reader: SignalReader, table: Table) -> Fleet | None:

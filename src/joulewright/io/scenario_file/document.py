@@ -62,6 +62,8 @@ class Document:
         Path of a list -> (file, line of each item) for lists that come from a table file.
     overridden : dict
         Path -> text of the override that set it.
+    names : dict
+        Path of a list -> names of its items, as far as they were asked for.
     """
 
     path: FilePath
@@ -70,11 +72,16 @@ class Document:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     origins: dict[Path, tuple[str, list[int | None]]] = field(default_factory=dict)
     overridden: dict[Path, str] = field(default_factory=dict)
+    names: dict[Path, list[str]] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
         """Hash of the file."""
         return hashlib.sha256(self.text).hexdigest()
+
+    def key(self, path: Path) -> str | None:
+        """Dotted path of a key for people, None for the document itself."""
+        return display_key(self.data, path, self.names) or None
 
     @property
     def failed(self) -> bool:
@@ -107,7 +114,7 @@ class Document:
                 file=file,
                 line=line,
                 column=column,
-                key=display_key(self.data, path) or None,
+                key=self.key(path),
                 help=help,
             )
         )
@@ -129,7 +136,7 @@ class Document:
             elif problem.code in _DECLARATION_CODES and problem.line is None:
                 self.add(problem.code, path, f"{problem.file}: {problem.message}", help=problem.help)
             elif problem.code not in _FILE_CODES or not self._known(problem):
-                self.diagnostics.append(replace(problem, key=problem.key or display_key(self.data, path) or None))
+                self.diagnostics.append(replace(problem, key=problem.key or self.key(path)))
 
     def keep_once(self, item: Diagnostic) -> None:
         """Keep a note or warning about a file unless the same was kept for another of its columns."""

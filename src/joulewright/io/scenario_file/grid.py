@@ -102,6 +102,14 @@ def _import_limit(reader: SignalReader, table: Table, events: SiteEvents, price:
         return None
     if firm is None or flexible is None or price is None or table.wrong:
         return None
+    return _firm_and_flexible(reader, table, events, (flexible, price))
+
+
+def _firm_and_flexible(
+    reader: SignalReader, table: Table, events: SiteEvents, series: tuple[FloatArray, FloatArray]
+) -> _Limits:
+    """Import limit of a firm and a flexible part, and the terms; ``series`` are the flexible limit and the price."""
+    firm, (flexible, price) = table["firm_limit"], series
     curtailed, assumed = _curtailed(reader, table, events, price)
     connection = FlexibleConnection(
         firm_limit_mw=firm,

@@ -20,14 +20,15 @@ def item_names(kind: str, items: Sequence[Any]) -> list[str]:
     ['battery', 'b', 'battery-2']
     """
     names: list[str] = []
+    used: dict[str, int] = {}
     for item in items:
         given = item.get("name") if isinstance(item, dict) else None
         if isinstance(given, str) and given:
             names.append(given)
             continue
         base = _natural_name(kind, item if isinstance(item, dict) else {})
-        number = sum(1 for name in names if name == base or name.rpartition("-")[0] == base)
-        names.append(base if number == 0 else f"{base}-{number + 1}")
+        used[base] = used.get(base, 0) + 1
+        names.append(base if used[base] == 1 else f"{base}-{used[base]}")
     return names
 
 
@@ -42,8 +43,17 @@ def _natural_name(kind: str, item: dict[str, Any]) -> str:
     return "demand" if kind == "demand_charge" else kind
 
 
-def display_key(data: Any, path: Path) -> str:
+def display_key(data: Any, path: Path, known: dict[Path, list[str]] | None = None) -> str:
     """Dotted path with names instead of list positions.
+
+    Parameters
+    ----------
+    data : dict
+        The document.
+    path : Path
+        Keys and list positions.
+    known : dict, optional
+        Names of lists by their path; filled here, so that long lists are named once.
 
     Examples
     --------
@@ -60,7 +70,10 @@ def display_key(data: Any, path: Path) -> str:
         elif isinstance(node, list):
             kind = str(path[position - 1])
             tables = bool(node) and all(isinstance(item, dict) for item in node)
-            name = item_names(kind, node)[key] if tables and key < len(node) else f"[{key}]"
+            if tables and known is not None and path[:position] not in known:
+                known[path[:position]] = item_names(kind, node)
+            names = (known or {}).get(path[:position]) or item_names(kind, node)
+            name = names[key] if tables and key < len(node) else f"[{key}]"
             if name.startswith("["):
                 parts[-1] += name
             elif len(node) > 1 or name != kind:

@@ -40,7 +40,7 @@ def apply_overrides(document: Document, overrides: Iterable[tuple[str, str]]) ->
             document.overridden[(dotted,)] = f"{dotted}={text}"
             document.add("S010", (dotted,), str(error), help=error.help)
         else:
-            document.data = changed
+            document.data, document.names = changed, {}
             document.overridden[path] = f"{dotted}={text}"
 
 

@@ -50,7 +50,8 @@ class RenewableReader:
     def plant(self, table: Table) -> RenewablePlant | None:
         """A solar or wind plant; None after reporting why it cannot be built."""
         if table["profile"] is not None:
-            per_unit = self.reader.read(table["profile"])
+            longitude = None if self.location is None or table.kind == "wind" else self.location.longitude_deg
+            per_unit = self.reader.read(table["profile"], longitude_deg=longitude)
         elif "profile" in table.wrong:
             return None
         else:
@@ -60,11 +61,12 @@ class RenewableReader:
         return RenewablePlant(name=table.name, kind=table.kind, capacity_mw=table["capacity"], per_unit=per_unit)
 
     def _modelled(self, table: Table) -> FloatArray | None:
+        if self.weather.incomplete or table.wrong:
+            return None
         missing = self._missing_input(table)
-        if missing or self.weather.incomplete or table.wrong:
-            if missing:
-                help = f'add {missing}, or give the plant its own profile = {{ file = "...", column = "..." }}'
-                self._document.add("P012", table.path, f"{table.kind} plant {table.name!r} has no {missing}", help=help)
+        if missing:
+            help = f'add {missing}, or give the plant its own profile = {{ file = "...", column = "..." }}'
+            self._document.add("P012", table.path, f"{table.kind} plant {table.name!r} has no {missing}", help=help)
             return None
         timeline = self.reader.timeline
         solar = table.kind == "solar"

@@ -10,7 +10,6 @@ import numpy as np
 from joulewright.errors import Diagnostic, ScenarioError
 from joulewright.io.scenario_file.document import Document
 from joulewright.io.scenario_file.fields import Field
-from joulewright.io.scenario_file.names import display_key
 from joulewright.io.scenario_file.tables import Signal
 from joulewright.io.series import SeriesReference, read_series
 from joulewright.model import FloatArray, Timeline
@@ -60,7 +59,7 @@ class SignalReader:
 
     def estimated_fraction(self, signal: Signal) -> float:
         """Share of the horizon that the source marks as estimated or that was interpolated."""
-        key = display_key(self.document.data, signal.path)
+        key = self.document.key(signal.path)
         found = (fact for fact in self.facts if fact["key"] == key)
         return float(next(found, {}).get("estimated_fraction", 0.0))
 
@@ -72,7 +71,7 @@ class SignalReader:
         ScenarioError
             If the file, the column, its unit, its time axis or a value cannot be used.
         """
-        key = display_key(self.document.data, signal.path)
+        key = self.document.key(signal.path)
         result = read_series(self._reference(signal, longitude_deg), self.timeline, key=key)
         self.facts.append({"key": key, **result.facts})
         for item in result.diagnostics:
@@ -105,7 +104,7 @@ class SignalReader:
             minimum=spec.low if plain and np.isfinite(spec.low) else None,
             maximum=spec.high if plain and np.isfinite(spec.high) else None,
             range_code=spec.code or "D008",
-            longitude_deg=longitude_deg if spec.dimensions[0] == "irradiance" else None,
+            longitude_deg=longitude_deg,
         )
 
 

@@ -69,26 +69,7 @@ def quantity(field: Field, raw: Any, spelling: Spelling) -> float | Share:
     FieldError, UnitError
         If it has no unit, another dimension, or lies outside the range of the field.
     """
-    dimension = field.dimensions[0]
-    if isinstance(raw, str) and spelling.unit is None:
-        value, dimension = _parsed(field, raw, spelling)
-    elif isinstance(raw, bool) or not isinstance(raw, (int, float)):
-        wanted = "number" if spelling.unit else "quantity"
-        example = "60" if spelling.unit else f'"60 {internal_unit(dimension, spelling.currency)}"'
-        raise _wrong_type(raw, f"a {wanted} such as {example}")
-    elif spelling.unit is not None:
-        scale, offset = conversion(spelling.unit, dimension, currency=spelling.currency)
-        value = raw * scale + offset
-    elif UNITLESS.isdisjoint(field.dimensions):
-        own_unit = _own_unit(spelling.key, dimension)
-        if own_unit is None:
-            error = no_unit(raw, dimension, currency=spelling.currency, key=spelling.key)
-            raise (
-                error if spelling.suffixes else UnitError(str(error), code=error.code, help=error.help.split(" or ")[0])
-            )
-        value = raw * conversion(own_unit, dimension)[0]
-    else:
-        value, dimension = float(raw), next(name for name in field.dimensions if name in UNITLESS)
+    value, dimension = _value_and_dimension(field, raw, spelling)
     share = dimension == "fraction" and field.dimensions[0] != "fraction"
     if share and not 0.0 <= value <= 1.0:
         amount = internal_unit(field.dimensions[0], spelling.currency)
@@ -99,6 +80,32 @@ def quantity(field: Field, raw: Any, spelling: Spelling) -> float | Share:
         )
     check_range(field, value, raw, spelling)
     return Share(value) if share else value
+
+
+def _value_and_dimension(field: Field, raw: Any, spelling: Spelling) -> tuple[float, str]:
+    """Value in internal units, and which of the field's dimensions it has.
+
+    Raises
+    ------
+    FieldError, UnitError
+        If it is no quantity, has no unit or another dimension.
+    """
+    dimension = field.dimensions[0]
+    if isinstance(raw, str) and spelling.unit is None:
+        return _parsed(field, raw, spelling)
+    if isinstance(raw, bool) or not isinstance(raw, (int, float)):
+        wanted = "number" if spelling.unit else "quantity"
+        example = "60" if spelling.unit else f'"60 {internal_unit(dimension, spelling.currency)}"'
+        raise _wrong_type(raw, f"a {wanted} such as {example}")
+    unit = spelling.unit or _own_unit(spelling.key, dimension)
+    if unit is not None:
+        scale, offset = conversion(unit, dimension, currency=spelling.currency)
+        return raw * scale + offset, dimension
+    unitless = next((name for name in field.dimensions if name in UNITLESS), None)
+    if unitless is not None:
+        return float(raw), unitless
+    error = no_unit(raw, dimension, currency=spelling.currency, key=spelling.key)
+    raise error if spelling.suffixes else UnitError(str(error), code=error.code, help=error.help.split(" or ")[0])
 
 
 def check_range(field: Field, value: float, raw: Any, spelling: Spelling) -> None:

@@ -117,6 +117,7 @@ def _cooled(reader: SignalReader, cooling: Table, weather: Weather) -> FloatArra
         document.add(
             "S003", cooling.path, 'cooling model "points" has no points', help="add points = [[10, 1.2], [30, 1.4]]"
         )
+        return None
     if not weather.has("temperature"):
         if not weather.incomplete:
             message = f"cooling model {model!r} needs weather.temperature"

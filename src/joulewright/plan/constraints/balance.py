@@ -41,9 +41,7 @@ def add_balance(model: Model) -> None:
             rows = [terms[-1], *load]
             model.builder.add_rows("unserved_limit", model.inputs.steps, model.label(site.name), rows, upper=fixed)
         terms += load
-        model.builder.add_rows(
-            "balance", model.inputs.steps, model.label(site.name), terms, lower=fixed, upper=fixed
-        )
+        model.builder.add_rows("balance", model.inputs.steps, model.label(site.name), terms, lower=fixed, upper=fixed)
 
 
 def largest_load_mw(model: Model, site_position: int) -> FloatArray:

@@ -7,6 +7,8 @@ none of them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from joulewright.account import coefficients
@@ -53,54 +55,63 @@ def needs_commitment(generator: Generator) -> bool:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Unit:
+    """A committed generator with its columns, one per step."""
+
+    generator: Generator
+    name: str
+    output: Block
+    on: Block
+    start: Block
+    stop: Block
+
+
 def _add_states(model: Model, position: int, name: str, parts: tuple[Generator, Block]) -> None:
-    generator, output = parts
-    scenario, builder, steps, count = model.inputs.scenario, model.builder, model.steps, model.inputs.steps
-    unit = coefficients.generator_coefficients(scenario, generator)
-    price = coefficients.carbon_price_per_kg(scenario)
-    lower, upper = _forced(model, generator)
-    on = builder.variable(
-        "on",
-        count,
-        model.label(name),
-        lower=lower,
-        upper=upper,
-        cost=unit.on_cost + price * unit.on_carbon_kg,
-        integer=True,
-    )
-    start = builder.variable(
-        "start_up", count, model.label(name), upper=1.0, cost=unit.start_cost + price * unit.start_carbon_kg
-    )
-    stop = builder.variable("shut_down", count, model.label(name), upper=1.0)
-    model.emit(position, on, unit.on_carbon_kg)
-    model.emit(position, start, unit.start_carbon_kg)
-    before = np.zeros(count)
-    before[0] = float(generator.initially_on)
-    builder.add_rows(
-        "commitment",
-        count,
-        model.label(name),
-        [
-            Term(steps, start.index, 1.0),
-            Term(steps, stop.index, -1.0),
-            Term(steps, on.index, -1.0),
-            Term(steps[1:], on.index[:-1], 1.0),
-        ],
-        lower=-before,
-        upper=-before,
-    )
-    _add_output_limit(model, name, generator, (output, on, start, stop))
+    unit = _state_variables(model, position, name, parts)
+    _add_switching(model, unit)
+    _add_output_limit(model, unit)
+    timeline, generator = model.inputs.scenario.timeline, unit.generator
     if generator.min_load_mw:
-        limits = [Term(steps, output.index, 1.0), Term(steps, on.index, -generator.min_load_mw)]
-        builder.add_rows("min_load", count, model.label(name), limits, lower=0.0)
-    timeline = scenario.timeline
+        limits = [Term(model.steps, unit.output.index, 1.0), Term(model.steps, unit.on.index, -generator.min_load_mw)]
+        model.builder.add_rows("min_load", model.inputs.steps, model.label(name), limits, lower=0.0)
     up, down = timeline.steps_for(generator.min_up_h), timeline.steps_for(generator.min_down_h)
     if up > 1:
-        _add_window(model, ("min_up", name), (start, on, up), sign=-1.0)
+        _add_window(model, ("min_up", name), (unit.start, unit.on, up), sign=-1.0)
     if down > 1:
-        _add_window(model, ("min_down", name), (stop, on, down), sign=1.0)
+        _add_window(model, ("min_down", name), (unit.stop, unit.on, down), sign=1.0)
     if generator.ramp_mw_per_h is not None:
-        _add_ramp(model, name, generator, (output, on, start, stop))
+        _add_ramp(model, unit)
+
+
+def _state_variables(model: Model, position: int, name: str, parts: tuple[Generator, Block]) -> _Unit:
+    generator, output = parts
+    builder, count, label = model.builder, model.inputs.steps, model.label(name)
+    rates = coefficients.generator_coefficients(model.inputs.scenario, generator)
+    price = coefficients.carbon_price_per_kg(model.inputs.scenario)
+    lower, upper = _forced(model, generator)
+    on_cost = rates.on_cost + price * rates.on_carbon_kg
+    start_cost = rates.start_cost + price * rates.start_carbon_kg
+    on = builder.variable("on", count, label, lower=lower, upper=upper, cost=on_cost, integer=True)
+    start = builder.variable("start_up", count, label, upper=1.0, cost=start_cost)
+    stop = builder.variable("shut_down", count, label, upper=1.0)
+    model.emit(position, on, rates.on_carbon_kg)
+    model.emit(position, start, rates.start_carbon_kg)
+    return _Unit(generator, name, output, on, start, stop)
+
+
+def _add_switching(model: Model, unit: _Unit) -> None:
+    """``start - stop = on[t] - on[t-1]`` with the state before the horizon."""
+    steps = model.steps
+    before = np.zeros(steps.size)
+    before[0] = float(unit.generator.initially_on)
+    terms = [
+        Term(steps, unit.start.index, 1.0),
+        Term(steps, unit.stop.index, -1.0),
+        Term(steps, unit.on.index, -1.0),
+        Term(steps[1:], unit.on.index[:-1], 1.0),
+    ]
+    model.builder.add_rows("commitment", steps.size, model.label(unit.name), terms, lower=-before, upper=-before)
 
 
 def _forced(model: Model, generator: Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -118,9 +129,7 @@ def _forced(model: Model, generator: Generator) -> tuple[np.ndarray, np.ndarray]
     return np.minimum(lower, upper), upper
 
 
-def _add_window(
-    model: Model, names: tuple[str, str], parts: tuple[Block, Block, int], *, sign: float
-) -> None:
+def _add_window(model: Model, names: tuple[str, str], parts: tuple[Block, Block, int], *, sign: float) -> None:
     """Rows ``sum of switches in the last n steps <= on`` (sign -1) or ``<= 1 - on`` (sign +1)."""
     switch, on, length = parts
     steps, count = model.steps, model.inputs.steps
@@ -136,62 +145,65 @@ def _switch_limit(model: Model, generator: Generator) -> float:
     """Highest output in the first and last step of a run [MW]: the ramp, but at least the minimum load."""
     if generator.ramp_mw_per_h is None:
         return generator.capacity_mw
-    return min(generator.capacity_mw, max(generator.ramp_mw_per_h * model.inputs.step_h, generator.min_load_mw))
+    return min(generator.capacity_mw, max(_ramp_mw(model, generator), generator.min_load_mw))
 
 
-def _add_output_limit(model: Model, name: str, generator: Generator, blocks: tuple[Block, Block, Block, Block]) -> None:
+def _add_output_limit(model: Model, unit: _Unit) -> None:
     """``p <= Pmax on - (Pmax - SU) start[t] - (Pmax - SD) stop[t+1]``, tight for runs of two steps and more.
 
     Morales-Espana, Latorre and Ramos (2013), doi 10.1109/TPWRS.2013.2251373, eqs. (8) and (9). Runs that may last
     one step get the two reductions in rows of their own.
     """
-    output, on, start, stop = blocks
-    steps = model.steps
+    steps, generator = model.steps, unit.generator
     usable = generator.capacity_mw * generator.availability
     spare = np.maximum(0.0, usable - _switch_limit(model, generator))
-    limit = [Term(steps, output.index, 1.0), Term(steps, on.index, -usable)]
-    at_start = Term(steps, start.index, spare)
-    at_stop = Term(steps[:-1], stop.index[1:], spare[:-1])
+    limit = [Term(steps, unit.output.index, 1.0), Term(steps, unit.on.index, -usable)]
+    at_start = Term(steps, unit.start.index, spare)
+    at_stop = Term(steps[:-1], unit.stop.index[1:], spare[:-1])
+    label = model.label(unit.name)
     if model.inputs.scenario.timeline.steps_for(generator.min_up_h) >= 2:
-        model.builder.add_rows("output_limit", steps.size, model.label(name), [*limit, at_start, at_stop], upper=0.0)
+        model.builder.add_rows("output_limit", steps.size, label, [*limit, at_start, at_stop], upper=0.0)
         return
-    model.builder.add_rows("output_limit", steps.size, model.label(name), [*limit, at_start], upper=0.0)
+    model.builder.add_rows("output_limit", steps.size, label, [*limit, at_start], upper=0.0)
     if spare.any():
-        model.builder.add_rows("stop_limit", steps.size, model.label(name), [*limit, at_stop], upper=0.0)
+        model.builder.add_rows("stop_limit", steps.size, label, [*limit, at_stop], upper=0.0)
 
 
-def _add_ramp(
-    model: Model, name: str, generator: Generator, blocks: tuple[Block, Block, Block, Block]
-) -> None:
+def _add_ramp(model: Model, unit: _Unit) -> None:
     """Ramps, tight for two steps: ``p[t] - p[t-1] <= (R + Pmin) on[t] - Pmin on[t-1] + (SU - Pmin - R) start[t]``.
 
     Damci-Kurt, Kucukyavuz, Rajan and Atamturk (2016), doi 10.1007/s10107-015-0919-9; the ramp down is mirrored.
     """
-    output, on, start, stop = blocks
-    steps, low = model.steps, generator.min_load_mw
-    ramp = float(np.float64(generator.ramp_mw_per_h) * model.inputs.step_h)
+    generator, steps, label = unit.generator, model.steps, model.label(unit.name)
+    low, ramp = generator.min_load_mw, _ramp_mw(model, generator)
     if ramp >= generator.capacity_mw:
         return
-    switch = _switch_limit(model, generator)
+    above = ramp + low - _switch_limit(model, generator)
     was_on = np.zeros(steps.size)
     was_on[0] = float(generator.initially_on)
     was_output = was_on * generator.initial_output_mw
-    rise = [Term(steps, output.index, 1.0), Term(steps[1:], output.index[:-1], -1.0)]
-    rise += [Term(steps, on.index, -(ramp + low)), Term(steps[1:], on.index[:-1], low)]
-    rise.append(Term(steps, start.index, ramp + low - switch))
-    model.builder.add_rows("ramp_up", steps.size, model.label(name), rise, upper=was_output - low * was_on)
-    fall = [Term(steps, output.index, -1.0), Term(steps[1:], output.index[:-1], 1.0)]
-    fall += [Term(steps[1:], on.index[:-1], -(ramp + low)), Term(steps, on.index, low)]
-    fall.append(Term(steps, stop.index, ramp + low - switch))
-    model.builder.add_rows("ramp_down", steps.size, model.label(name), fall, upper=(ramp + low) * was_on - was_output)
+    rise = [*_change(model, unit.output, 1.0), Term(steps, unit.on.index, -(ramp + low))]
+    rise += [Term(steps[1:], unit.on.index[:-1], low), Term(steps, unit.start.index, above)]
+    model.builder.add_rows("ramp_up", steps.size, label, rise, upper=was_output - low * was_on)
+    fall = [*_change(model, unit.output, -1.0), Term(steps, unit.on.index, low)]
+    fall += [Term(steps[1:], unit.on.index[:-1], -(ramp + low)), Term(steps, unit.stop.index, above)]
+    model.builder.add_rows("ramp_down", steps.size, label, fall, upper=(ramp + low) * was_on - was_output)
 
 
 def _add_plain_ramp(model: Model, name: str, generator: Generator, output: Block) -> None:
-    steps = model.steps
-    ramp = float(np.float64(generator.ramp_mw_per_h) * model.inputs.step_h)
-    before = np.zeros(steps.size)
+    ramp = _ramp_mw(model, generator)
+    before = np.zeros(model.inputs.steps)
     before[0] = generator.initial_output_mw if generator.initially_on else 0.0
-    change = [Term(steps, output.index, 1.0), Term(steps[1:], output.index[:-1], -1.0)]
-    model.builder.add_rows(
-        "ramp", steps.size, model.label(name), change, lower=before - ramp, upper=before + ramp
-    )
+    change, label = _change(model, output, 1.0), model.label(name)
+    model.builder.add_rows("ramp", before.size, label, change, lower=before - ramp, upper=before + ramp)
+
+
+def _ramp_mw(model: Model, generator: Generator) -> float:
+    """Largest change of output from one step to the next [MW]."""
+    return float(np.float64(generator.ramp_mw_per_h) * model.inputs.step_h)
+
+
+def _change(model: Model, output: Block, sign: float) -> list[Term]:
+    """``sign (p[t] - p[t-1])``, the output before the horizon left out."""
+    steps = model.steps
+    return [Term(steps, output.index, sign), Term(steps[1:], output.index[:-1], -sign)]

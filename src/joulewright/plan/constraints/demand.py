@@ -34,9 +34,7 @@ def add_demand(model: Model) -> None:
         elif not terms and demand.any():
             raise InfeasibleError(_no_route(scenario, route))
         if terms:
-            model.builder.add_rows(
-                "demand", model.inputs.steps, model.label(name), terms, lower=demand, upper=demand
-            )
+            model.builder.add_rows("demand", model.inputs.steps, model.label(name), terms, lower=demand, upper=demand)
 
 
 def route_demand(route: RouteIndex) -> FloatArray:
@@ -62,9 +60,7 @@ def nearest_only(inputs: Inputs, route: RouteIndex) -> tuple[FleetIndex, ...]:
     return tuple(index for index in route.fleets if index.site_position == nearest)
 
 
-def _served(
-    model: Model, route: RouteIndex, index: FleetIndex, parts: tuple[str, FloatArray, float]
-) -> Term:
+def _served(model: Model, route: RouteIndex, index: FleetIndex, parts: tuple[str, FloatArray, float]) -> Term:
     name, demand, earned = parts
     point = route.service.point_on(index.fleet)
     served = model.builder.variable(

@@ -23,18 +23,14 @@ def add_demand_charges(model: Model) -> None:
                 _add_window(model, site.name, window, (site.grid, bought))
 
 
-def _add_window(
-    model: Model, site: str, window: DemandWindow, parts: tuple[GridConnection, Block]
-) -> None:
+def _add_window(model: Model, site: str, window: DemandWindow, parts: tuple[GridConnection, Block]) -> None:
     grid, bought = parts
     chosen = np.flatnonzero(window.members)
     if not chosen.size:
         return
     name, rate = f"{site}/{window.name}", coefficients.demand_charge_per_mw(window)
     highest = max(float(grid.import_limit_mw[chosen].max()), window.peak_so_far_mw)
-    peak = model.builder.variable(
-        "peak", 1, lambda _: name, lower=window.peak_so_far_mw, upper=highest, cost=rate
-    )
+    peak = model.builder.variable("peak", 1, lambda _: name, lower=window.peak_so_far_mw, upper=highest, cost=rate)
     model.builder.offset -= rate * window.peak_so_far_mw
     rows = np.arange(chosen.size)
     model.builder.add_rows(

@@ -13,6 +13,7 @@ from joulewright.plan.program import FloatArray
 from joulewright.plan.solver import LinearSolution
 
 _SURE = 0.999
+_MOST_BANS = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +66,7 @@ def dive(
         if batch is None:
             return None
         trial, fixed = batch
-        solution = _evaluate(bench, board, trial)
+        solution = _evaluate(bench, board, trial, cutoff=options.cutoff)
         good = solution.optimal and solution.objective < options.cutoff
         if good and solution.objective <= state.solution.objective + options.jump:
             state, size_limit = Placed(trial, solution), board.count.size
@@ -73,7 +74,7 @@ def dive(
         if len(fixed) > 1:
             size_limit = max(1, len(fixed) // 4)
             continue
-        if fixed[0] >= 0 and np.any(allowed & (board.group == board.group[fixed[0]]) & ~_mask(board, fixed[0])):
+        if fixed[0] >= 0 and banned.sum() < _MOST_BANS and np.any(allowed & (board.group == board.group[fixed[0]]) & ~_mask(board, fixed[0])):
             banned[fixed[0]] = True
             _back(bench, board, state)
             state = Placed(state.assignment, _evaluate(bench, board, state.assignment, allowed & ~banned))
@@ -97,12 +98,17 @@ def _batch_size(board: JobBoard, state: Placed, options: DiveOptions) -> int:
 
 
 def _evaluate(
-    bench: Workbench, board: JobBoard, assignment: Assignment, allowed: NDArray[np.bool_] | None = None
+    bench: Workbench,
+    board: JobBoard,
+    assignment: Assignment,
+    allowed: NDArray[np.bool_] | None = None,
+    *,
+    cutoff: float = float("inf"),
 ) -> LinearSolution:
     if allowed is None:
         allowed = board.fitting(board.remaining(assignment))
     bench.fix(board.bound_columns, *board.bounds(assignment, allowed))
-    return bench.solve()
+    return bench.solve(cutoff)
 
 
 def _back(bench: Workbench, board: JobBoard, state: Placed) -> None:

@@ -62,9 +62,12 @@ class Workbench:
         """Give some columns their original bounds back."""
         self.fix(columns, self.program.lower[columns], self.program.upper[columns])
 
-    def solve(self, iteration_limit: int | None = None) -> LinearSolution:
-        """Solve the LP with the present bounds, from the last basis where there is one."""
-        self._set(simplex_iteration_limit=iteration_limit or 2_147_483_647)
+    def solve(self, cutoff: float = float("inf")) -> LinearSolution:
+        """Solve the LP with the present bounds, from the last basis where there is one.
+
+        The solve ends early, without being optimal, once its objective is sure to exceed ``cutoff``.
+        """
+        self._set(objective_bound=cutoff)
         self._highs.run()
         info = self._highs.getInfo()
         iterations = info.simplex_iteration_count + 40 * max(0, info.ipm_iteration_count)

@@ -17,7 +17,7 @@ const jwCharts = (() => {
   const parts = (name) => name.match(/[\d.]+/g).map(Number);
   /* Black or white, whichever reads better on a fill. */
   const over = (fill) => { const [r, g, b] = parts(fill); return 0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#000" : "#fff"; };
-  const swatch = (key) => `<i class="swatch" style="background:var(--q-${text(key)})"></i>`;
+  const swatch = (key) => `<i class="swatch" style="--c:var(--q-${text(key)})"></i>`;
   const rowsHtml = (rows) => `<table class="tip">${rows.map(([name, value, key]) =>
     `<tr><th>${key ? swatch(key) : ""}${text(name)}</th><td>${text(value)}</td></tr>`).join("")}</table>`;
   const tip = (title, rows, after = "") => `<div class="tip-title">${text(title)}</div>${rowsHtml(rows)}${after}`;
@@ -116,6 +116,7 @@ const jwCharts = (() => {
         else { low = Math.min(low, value); high = Math.max(high, value); }
       });
     }
+    if (panel.max === undefined && panel.series.every((item) => item.area === undefined)) high += 0.03 * (high - Math.min(0, low));
     low = Math.min(low, 0, -Math.max(...down));
     high = Math.max(high, 0, Math.max(...up));
     const raw = (high - low || 1) / most, power = 10 ** Math.floor(Math.log10(raw));
@@ -209,7 +210,8 @@ const jwCharts = (() => {
     const long = days.length > 62;
     const room = Math.max(1, Math.floor((width - 60) / 46));
     const skip = Math.ceil(days.length / room);
-    const shown = (index) => (long ? dates[index].getUTCDate() === 1 : index % skip === 0);
+    const months = [1, 2, 3, 4, 6].find((size) => days.length / (30.4 * size) <= (width - 60) / 40) || 12;
+    const shown = (index) => (long ? dates[index].getUTCDate() === 1 && dates[index].getUTCMonth() % months === 0 : index % skip === 0);
     const label = (index) => (long ? MONTHS[dates[index].getUTCMonth()]
       : days.length > 14 ? `${dates[index].getUTCDate()} ${MONTHS[dates[index].getUTCMonth()]}` : `${WEEKDAYS[dates[index].getUTCDay()]} ${dates[index].getUTCDate()}`);
     const height = narrow ? 250 : 280;
@@ -289,7 +291,7 @@ const jwCharts = (() => {
         xAxis: { type: "value", min: 0, max: 100, interval: narrow ? 50 : 25, axisLine: lines("line"), axisTick: { show: false }, splitLine: lines(),
           axisLabel: { ...axisText(), formatter: (value) => `${value}\u202f%` }, name: "share of time", nameLocation: "middle", nameGap: 26, nameTextStyle: axisText() },
         yAxis: valueAxis(chart.axis, { scale: true }),
-        series: view.series.map((item) => ({ type: "line", name: item.name, symbol: "none", color: colour(`q-${item.key}`), lineStyle: { width: 2 }, emphasis: { disabled: true },
+        series: view.series.map((item) => ({ type: "line", name: item.name, symbol: "none", color: colour(`q-${item.key}`), lineStyle: { width: 2, type: item.dashed ? [6, 4] : "solid" }, emphasis: { disabled: true },
           data: values(item.values).map((value, index, all) => [(100 * index) / Math.max(1, all.length - 1), value]) })),
         tooltip: tooltip({ trigger: "axis", axisPointer: { type: "line", lineStyle: { color: colour("muted"), type: "solid" } },
           formatter: (params) => tip(`reached or exceeded ${number(params[0].axisValue)}\u202f% of the time`,

@@ -1,0 +1,69 @@
+"""Which columns belong to which step, and which are integral."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from joulewright.plan.guided.board import JobBoard
+from joulewright.plan.model import JointProgram
+from joulewright.plan.program import IntArray
+
+_STATES = frozenset({"energy"})
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Roles of the columns.
+
+    Attributes
+    ----------
+    step : IntArray
+        Step of every energy and routing column, -1 for columns of no single step.
+    state : NDArray of bool
+        Stored energy: a value on the boundary at the start of its step.
+    units : IntArray
+        Generator commitment columns.
+    divisible : IntArray
+        Integer columns of pausable and elastic jobs.
+    shared : IntArray
+        Peaks and other continuous columns of no single step.
+    """
+
+    step: IntArray
+    state: NDArray[np.bool_]
+    units: IntArray
+    divisible: IntArray
+    shared: IntArray
+
+
+def classify(joint: JointProgram, board: JobBoard) -> Columns:
+    """Roles of the columns of a joint program."""
+    program, steps = joint.program, joint.inputs.steps
+    step = np.full(program.cost.size, -1, dtype=np.int64)
+    state = np.zeros(program.cost.size, bool)
+    job_families = {"start", "rejected", "rejected_divisible", "running", "begun", "size", "fleet_choice", "location", "move"}
+    for name, blocks in program.variables.items():
+        for block in blocks:
+            if name not in job_families and block.size in (steps, steps + 1):
+                step[block.index.ravel()] = np.arange(block.size)
+                state[block.index.ravel()] = name in _STATES
+    units = _family(joint, "on")
+    other = program.integer.copy()
+    other[board.bound_columns] = False
+    other[units] = False
+    shared = [block.index.ravel() for name in ("peak", "excess_carbon") for block in program.variables.get(name, [])]
+    return Columns(
+        step=step,
+        state=state,
+        units=units,
+        divisible=np.flatnonzero(other),
+        shared=np.concatenate(shared) if shared else np.empty(0, np.int64),
+    )
+
+
+def _family(joint: JointProgram, name: str) -> IntArray:
+    blocks = [block.index.ravel() for block in joint.program.variables.get(name, [])]
+    return np.concatenate(blocks) if blocks else np.empty(0, np.int64)

@@ -1,0 +1,256 @@
+"""The report in a real browser: every chart draws, nothing overlaps or overflows, no errors, no network."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from joulewright.report import write_report
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; install the test extra")
+pytestmark = pytest.mark.browser
+
+LOOKS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
+READY_MS = 30_000
+
+# Share of the canvas pixels that have a colour (axes and labels are grey), by chart.
+_INK = """() => Object.fromEntries([...document.querySelectorAll('[data-chart]')].map((holder) => {
+  let drawn = 0, all = 1;
+  for (const canvas of holder.querySelectorAll('canvas')) {
+    const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+    all = Math.max(all, data.length / 4);
+    for (let i = 0; i < data.length; i += 4) {
+      const [r, g, b, a] = [data[i], data[i + 1], data[i + 2], data[i + 3]];
+      if (a > 128 && Math.max(r, g, b) - Math.min(r, g, b) > 40) drawn++;
+    }
+  }
+  return [holder.dataset.chart, drawn / all];
+}))"""
+
+# Pairs of visible boxes inside one parent that overlap by more than a pixel.
+_OVERLAPS = """() => {
+  const bad = [];
+  const groups = [['main', 'section'], ['section', ':scope > *'], ['figure', ':scope > *'], ['.legend', 'li'],
+                  ['.tiles', '.tile'], ['.checks', 'li'], ['.layout', ':scope > *'], ['.figures', 'figure'],
+                  ['.masthead', ':scope > *'], ['.segmented', 'label'], ['.badges', 'li']];
+  for (const [parents, children] of groups) for (const parent of document.querySelectorAll(parents)) {
+    const boxes = [...parent.querySelectorAll(children)].map((e) => [e, e.getBoundingClientRect()])
+      .filter(([, box]) => box.width > 1 && box.height > 1);
+    boxes.forEach(([one, a], i) => boxes.slice(i + 1).forEach(([other, b]) => {
+      const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+      const tall = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+      if (wide > 1 && tall > 1 && !one.contains(other) && !other.contains(one)) {
+        bad.push(`${parents}: ${one.className || one.tagName} and ${other.className || other.tagName}`);
+      }
+    }));
+  }
+  return bad;
+}"""
+
+# Elements that stick out of the window and are not inside a box that scrolls.
+_OUTSIDE = """() => [...document.querySelectorAll('body *')].filter((e) => {
+  const box = e.getBoundingClientRect();
+  const scrolls = e.closest('.table') || e.closest('.skip') || e.closest('.visually-hidden') || e.closest('.contents');
+  return box.width > 0 && !scrolls && (box.right > innerWidth + 1 || box.left < -1);
+}).map((e) => e.tagName + '.' + e.className)"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("chromium is not installed; the report is not looked at in a browser")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--lang=en-US"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def week(report_case: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    scenario = report_case.make_scenario()
+    result = report_case.make_result(scenario)
+    return write_report(
+        tmp_path_factory.mktemp("report") / "week.html",
+        scenario=scenario,
+        result=result,
+        comparisons=report_case.make_comparisons(scenario),
+        pareto=report_case.make_front(result.ledger),
+        run_document={"command": ["jw", "plan", "scenario.toml"]},
+    )
+
+
+class Look:
+    """An open page with everything it complained about or asked for."""
+
+    def __init__(self, browser: Any, path: Path, *, width: int = 1440, theme: str = "light", script: str = "") -> None:
+        self.context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+        self.page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda r: self.requests.append(r.url))
+        if script:
+            self.page.add_init_script(script)
+        self.page.goto(path.as_uri())
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until every chart has reported that it is drawn."""
+        self.page.wait_for_selector("html[data-ready=true]", timeout=READY_MS)
+        drawn = "[...document.querySelectorAll('[data-chart]')].every((e) => e.dataset.drawn === 'true')"
+        self.page.wait_for_function(drawn, timeout=READY_MS)
+
+    def ink(self) -> dict[str, float]:
+        found: dict[str, float] = self.page.evaluate(_INK)
+        return found
+
+    def close(self) -> None:
+        self.context.close()
+
+
+@pytest.fixture
+def look(browser: Any, week: Path) -> Iterator[Any]:
+    """Opens a page; it is closed and must have been quiet and offline at the end of the test."""
+    opened: list[Look] = []
+
+    def show(path: Path = week, **options: Any) -> Look:
+        opened.append(Look(browser, path, **options))
+        return opened[-1]
+
+    yield show
+    for page in opened:
+        page.close()
+        assert page.complaints == []
+        assert [url for url in page.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
+def test_every_chart_draws_and_nothing_overlaps_or_overflows(look: Any, width: int, theme: str) -> None:
+    shown = look(width=width, theme=theme)
+    ink = shown.ink()
+    assert len(ink) == 17
+    assert {name: share for name, share in ink.items() if share < 0.002} == {}
+    assert shown.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert shown.page.evaluate(_OUTSIDE) == []
+    assert shown.page.evaluate(_OVERLAPS) == []
+    assert shown.page.locator("table").count() >= 25
+
+
+def test_opened_tables_neither_overlap_nor_overflow(look: Any) -> None:
+    shown = look(width=390)
+    shown.page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true; })")
+    shown.page.wait_for_timeout(300)
+    assert shown.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert shown.page.evaluate(_OVERLAPS) == []
+
+
+def test_the_reader_can_choose_the_theme(look: Any) -> None:
+    shown = look(theme="light")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = shown.page.evaluate(ground)
+    before = shown.page.evaluate("document.querySelector('[data-chart=balance] canvas').toDataURL()")
+    shown.page.locator("input[name=theme][value=dark]").check()
+    shown.page.wait_for_timeout(500)
+    assert shown.page.evaluate(ground) != light
+    assert shown.page.evaluate("document.querySelector('[data-chart=balance] canvas').toDataURL()") != before
+    shown.page.locator("input[name=theme][value=system]").check()
+    assert shown.page.evaluate(ground) == light
+
+
+def test_the_keyboard_reaches_link_toggle_selectors_and_tables(look: Any) -> None:
+    shown = look()
+    seen: list[str] = []
+    for _ in range(60):
+        shown.page.keyboard.press("Tab")
+        seen.append(
+            shown.page.evaluate(
+                "(() => { const e = document.activeElement; return e.className || e.name || e.tagName; })()"
+            )
+        )
+    assert seen[0] == "skip"
+    assert "theme" in seen
+    assert "SUMMARY" in seen
+    assert "BUTTON" in seen
+    assert "view-balance" in seen
+
+
+def test_a_selector_moves_all_charts_of_its_group(look: Any) -> None:
+    shown = look()
+    shown.page.locator("input[name=view-balance][value='1']").check()
+    shown.page.wait_for_timeout(300)
+    assert shown.page.locator("[data-chart=storage]").get_attribute("data-view") == "1"
+    assert shown.page.locator("input[name=view-storage][value='1']").is_checked()
+    assert "texas" in shown.page.locator("[data-note=storage]").inner_text()
+    assert "texas" in shown.page.locator("[data-chart=balance]").get_attribute("aria-label")
+
+
+def test_a_legend_button_hides_its_series(look: Any) -> None:
+    shown = look()
+    button = shown.page.locator("button[data-toggles=balance][data-series='Grid import']")
+    pixels = "document.querySelector('[data-chart=balance] canvas').toDataURL()"
+    before = shown.page.evaluate(pixels)
+    button.press("Enter")
+    shown.page.wait_for_timeout(300)
+    assert button.get_attribute("aria-pressed") == "false"
+    assert shown.page.evaluate(pixels) != before
+    button.press("Enter")
+    shown.page.wait_for_timeout(300)
+    assert shown.page.evaluate(pixels) == before
+
+
+def test_a_hint_shows_the_step_under_the_pointer(look: Any) -> None:
+    shown = look()
+    box = shown.page.locator("[data-chart=balance]")
+    box.scroll_into_view_if_needed()
+    area = box.bounding_box()
+    shown.page.mouse.move(area["x"] + area["width"] * 0.5, area["y"] + 120)
+    shown.page.wait_for_selector(".tip-title", timeout=5_000)
+    text = shown.page.locator("[data-chart=balance] .tip-title").inner_text()
+    assert "Jul 2022" in text
+    assert "Los Angeles time" in text
+    assert "MW" in shown.page.locator("[data-chart=balance] .tip").first.inner_text()
+
+
+def test_charts_draw_without_a_decompression_stream(look: Any) -> None:
+    """The page inflates its data itself in browsers that cannot; both ways give the same picture."""
+    pixels = "document.querySelector('[data-chart=balance] canvas').toDataURL()"
+    usual = look().page.evaluate(pixels)
+    own = look(script="delete window.DecompressionStream")
+    assert own.page.evaluate("typeof DecompressionStream") == "undefined"
+    assert own.page.evaluate(pixels) == usual
+
+
+def test_hostile_names_do_not_run(look: Any, report_case: Any, tmp_path: Path) -> None:
+    scenario = report_case.make_scenario(
+        days=1, jobs=3, names=("<img src=x onerror=alert(1)>", "<script>alert(1)</script>")
+    )
+    path = write_report(tmp_path / "hostile.html", scenario=scenario, result=report_case.make_result(scenario))
+    shown = look(path)
+    alerts: list[str] = []
+    shown.page.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
+    box = shown.page.locator("[data-chart=jobs]")
+    box.scroll_into_view_if_needed()
+    area = box.bounding_box()
+    for share in (0.3, 0.4, 0.5, 0.6, 0.7):
+        shown.page.mouse.move(area["x"] + area["width"] * share, area["y"] + 20)
+        shown.page.wait_for_timeout(60)
+    assert alerts == []
+    assert shown.page.locator("main img").count() == 0
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_year_draws(look: Any, report_case: Any, tmp_path: Path, width: int) -> None:
+    scenario = report_case.make_scenario(days=365, jobs=300)
+    path = write_report(tmp_path / "year.html", scenario=scenario, result=report_case.make_result(scenario))
+    shown = look(path, width=width)
+    ink = shown.ink()
+    assert {"months", "heat-price", "jobs"} <= set(ink)
+    assert min(ink.values()) > 0.002
+    assert shown.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert shown.page.evaluate(_OVERLAPS) == []
