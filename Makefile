@@ -14,7 +14,8 @@ install: $(VENV)/.installed
 demo: $(VENV)/.installed
 	rm -rf $(DEMO)
 	$(BIN)/jw init $(DEMO)
-	$(BIN)/jw plan $(DEMO)/scenario.toml -o $(DEMO)/run --time-limit 20 --gap 0.005 --baselines
+	@# 5: the time limit came before the gap; the plan is there all the same
+	$(BIN)/jw plan $(DEMO)/scenario.toml -o $(DEMO)/run --time-limit 15 --gap 0.005 --baselines || test $$? -eq 5
 	@echo "The report is $(CURDIR)/$(DEMO)/run/report.html"
 
 test: $(VENV)/.developed

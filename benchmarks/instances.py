@@ -40,6 +40,7 @@ ZONES = ("US-CAL-CISO", "US-TEX-ERCO", "US-MIDA-PJM", "DE-LU", "CA-ON")
 REGIONS = 8
 _GPU_MW = 1.25e-3
 _IDLE_MW = 0.25e-3
+_TWO_WEEKS = 336
 
 
 @dataclass(frozen=True)
@@ -68,20 +69,27 @@ def grid_folder() -> Path:
     return Path(os.environ.get("JOULEWRIGHT_SHARED", root.parent / "shared")) / "data" / "grid"
 
 
+_COLUMNS = ("price_usd_mwh", "ci_direct_g_kwh", "temp_c", "cloud_pct", "wind_kmh")
+
+
 def read_zone(folder: Path, zone: str, year: int) -> Zone:
     """Read price, direct carbon intensity, temperature, cloud cover and wind speed of a zone."""
-    names = ("price_usd_mwh", "ci_direct_g_kwh", "temp_c", "cloud_pct", "wind_kmh")
     with gzip.open(folder / f"{zone}_{year}.csv.gz", "rt") as stream:
         rows = list(csv.DictReader(stream))
-    columns = {name: np.array([float(row[name]) for row in rows]) for name in names}
+    columns = {name: np.array([float(row[name]) for row in rows]) for name in _COLUMNS}
     return Zone(datetime.fromisoformat(rows[0]["utc"]).replace(tzinfo=UTC), columns)
 
 
 def available_zones(folder: Path, year: int) -> tuple[str, ...]:
     """Zones in the folder whose file of that year has prices and weather."""
-    known = [zone for zone in ZONES if (folder / f"{zone}_{year}.csv.gz").exists()]
-    others = sorted(path.name.removesuffix(f"_{year}.csv.gz") for path in folder.glob(f"*_{year}.csv.gz"))
-    return tuple(known + [zone for zone in others if zone not in known])
+    suffix = f"_{year}.csv.gz"
+    found = {path.name.removesuffix(suffix) for path in folder.glob(f"*{suffix}") if _is_complete(path)}
+    return tuple([zone for zone in ZONES if zone in found] + sorted(found - set(ZONES)))
+
+
+def _is_complete(path: Path) -> bool:
+    with gzip.open(path, "rt") as stream:
+        return set(_COLUMNS) <= set(next(csv.reader(stream)))
 
 
 def generate(
@@ -262,8 +270,10 @@ def _jobs(
     for position in range(size.jobs):
         length = int(lengths[position])
         gpus = int(np.clip(round(weights[position] * unit / 64) * 64, 64, 0.25 * largest))
-        release = int(random.integers(0, max(1, (size.hours - length) // 2)))
-        slack = int(random.integers(max(2, length // 2), size.hours))
+        # A year's jobs are spread over the year, with windows of up to two weeks.
+        latest = (size.hours - length) // 2 if size.hours <= _TWO_WEEKS else size.hours - 2 * length
+        release = int(random.integers(0, max(1, latest)))
+        slack = int(random.integers(max(2, length // 2), min(size.hours, _TWO_WEEKS)))
         deadline = min(size.hours, release + length + slack)
         allowed = random.permutation(len(sites))[: max(2, len(sites) * 2 // 3)]
         jobs.append(

@@ -29,8 +29,8 @@ class Measurement:
         Sizes, seeds, versions and whatever else the numbers depend on.
     """
 
-    figures: Mapping[str, float]
-    ratios: Mapping[str, float] = field(default_factory=dict)
+    figures: Mapping[str, float | None]
+    ratios: Mapping[str, float | None] = field(default_factory=dict)
     conditions: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -72,7 +72,7 @@ def test_plan_without_output_writes_nothing(small: Path, jw, tmp_path: Path) -> 
     before = sorted(tmp_path.iterdir())
     outcome = jw("plan", small)
     assert outcome.status == 0, outcome.stderr
-    assert "benefit [USD]" in outcome.stdout
+    assert "certified gap" in outcome.stdout
     assert "proven" in outcome.stderr
     assert sorted(tmp_path.iterdir()) == before
 

@@ -42,6 +42,9 @@ def _energy(judge: Judge, step_h: float, battery: Battery, plan: BatterySchedule
     yield from judge.series(least, stored, battery.min_energy_mwh)
     most = Limit(constraint="storage-bound", where=where, quantity="Stored energy", unit="MWh")
     yield from judge.series(most, stored, battery.energy_mwh)
-    if battery.terminal_value_per_mwh is None:
+    final_mwh = battery.terminal_energy_mwh
+    if final_mwh is None and battery.terminal_value_per_mwh is None:
+        final_mwh = battery.initial_energy_mwh
+    if final_mwh is not None:
         end = Limit(constraint="storage-end", where=where, quantity="Stored energy", unit="MWh", sense="at least")
-        yield from judge.scalar(end, float(stored[-1]), battery.initial_energy_mwh, plan.charge_mw.size)
+        yield from judge.scalar(end, float(stored[-1]), final_mwh, plan.charge_mw.size)

@@ -12,10 +12,10 @@ import click
 from joulewright.cli.failures import GateFailedError
 from joulewright.cli.options import common
 from joulewright.cli.output import Output, current
-from joulewright.errors import ScenarioError
+from joulewright.errors import DataError, ScenarioError
 
 if TYPE_CHECKING:
-    from joulewright.io import Run
+    from joulewright.io import NamedPlan, Run
     from joulewright.plan.options import PlanOptions
     from joulewright.plan.result import PlanResult
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 @common
 def command(runs: tuple[Path, ...], baselines: bool, fail_if: str | None) -> int:
     """Put RUNs side by side, as a table and in the report of the first."""
-    from joulewright.cli.runs import figures_table
     from joulewright.io import read_run
     from joulewright.study import figures
 
@@ -35,9 +34,10 @@ def command(runs: tuple[Path, ...], baselines: bool, fail_if: str | None) -> int
     found = {str(path): read_run(path) for path in runs}
     first = next(iter(found.values()))
     refuse_strangers(found)
-    plans = {name: run.result for name, run in found.items()}
-    plans |= add_comparisons(first, found, output, baselines=baselines)
-    figures_table(output, plans, first.scenario.currency)
+    others = add_comparisons(first, found, output, baselines=baselines)
+    if not output.json:
+        show_table(first, others, output)
+    plans = {name: run.result for name, run in found.items()} | {item.name: item.result for item in others}
     rows = {name: figures(result) for name, result in plans.items()}
     if fail_if is not None:
         check_gate(fail_if, {name: rows[name] for name in found}, output)
@@ -63,8 +63,23 @@ def refuse_strangers(runs: Mapping[str, Run]) -> None:
         raise ScenarioError(problems)
 
 
-def add_comparisons(first: Run, runs: Mapping[str, Run], output: Output, *, baselines: bool) -> dict[str, PlanResult]:
-    """Plans beside the runs themselves; what is new is written into the first run and its report."""
+def show_table(first: Run, others: tuple[NamedPlan, ...], output: Output) -> None:
+    """Print the first run and the others.
+
+    Raises
+    ------
+    DataError
+        If the search of the first run ended without a plan.
+    """
+    from joulewright.report.terminal import comparison_table
+
+    if first.result.ledger is None:
+        raise DataError(f"{first.path} ended as {first.result.status!r} without a plan, so there is nothing to compare")
+    output.show(comparison_table(first.result.ledger, others, name=str(first.path)))
+
+
+def add_comparisons(first: Run, runs: Mapping[str, Run], output: Output, *, baselines: bool) -> tuple[NamedPlan, ...]:
+    """Plans beside the first run; what is new is written into its folder and report."""
     from joulewright.cli.runs import Study, run_baselines, write_study
     from joulewright.io import NamedPlan
 
@@ -81,7 +96,7 @@ def add_comparisons(first: Run, runs: Mapping[str, Run], output: Output, *, base
         )
         for path in write_study(first.path, study, command=first.document["command"]):
             output.say(f"written: {path}")
-    return {name: item.result for name, item in merged.items() if name not in runs}
+    return tuple(merged.values())
 
 
 def options_of(result: PlanResult) -> PlanOptions:

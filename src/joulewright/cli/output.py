@@ -7,11 +7,16 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
 SCHEMA_VERSION = 1
+
+_PIPE_WIDTH = 160
 
 _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan", "help": "green"}
 
@@ -89,20 +94,32 @@ class Output:
         """Print a table on stdout; the first ``text_columns`` are text, the others are numbers."""
         if self.json:
             return
-        from rich import box
-        from rich.console import Console
+        from rich.box import SIMPLE_HEAD
         from rich.table import Table
 
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
         for position, column in enumerate(columns):
             is_text = position < text_columns
             table.add_column(column, justify="left" if is_text else "right", overflow="fold", no_wrap=not is_text)
         for row in rows:
             table.add_row(*row)
-        width = None if sys.stdout.isatty() else 160
-        Console(
-            file=sys.stdout, width=width, no_color="NO_COLOR" in os.environ, highlight=False, markup=False, emoji=False
-        ).print(table)
+        self.show(table)
+
+    def show(self, renderable: RenderableType) -> None:
+        """Print something made with rich on stdout; a pipe gets wide plain text."""
+        if self.json:
+            return
+        from rich.console import Console
+
+        console = Console(
+            file=sys.stdout,
+            width=None if sys.stdout.isatty() else _PIPE_WIDTH,
+            no_color=bool(os.environ.get("NO_COLOR")),
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
+        console.print(renderable)
 
 
 def colour_choice() -> bool | None:

@@ -16,6 +16,7 @@ from joulewright.cli.progress import GapLine, stop_on_interrupt
 from joulewright.errors import DataError
 
 if TYPE_CHECKING:
+    from joulewright.account import Ledger
     from joulewright.cli.runs import Study
     from joulewright.model import Scenario, Schedule
     from joulewright.plan.options import PlanOptions, Strategy
@@ -235,15 +236,13 @@ def conclude(study: Study, request: Request, written: list[Path], output: Output
     LimitReachedError
         If a limit ended the search before any plan was found.
     """
-    from joulewright.cli.runs import figures_table
     from joulewright.study import figures
 
     result, currency = study.result, study.scenario.currency
     if result.schedule is None and result.status != "interrupted":
         raise LimitReachedError(f"the search ended as {result.status!r} after {result.seconds:.1f} s without a plan")
-    if result.schedule is not None:
-        plans = {"this plan": result, **{item.name: item.result for item in study.comparisons}}
-        figures_table(output, plans, currency)
+    if result.ledger is not None and not output.json:
+        show_tables(study, result.ledger, output)
     for note in (*result.notes, *(f"written: {path}" for path in written)):
         output.say(note)
     code, words = verdict(result, request.gap)
@@ -262,6 +261,17 @@ def conclude(study: Study, request: Request, written: list[Path], output: Output
         },
         code,
     )
+
+
+def show_tables(study: Study, ledger: Ledger, output: Output) -> None:
+    """Print the plan by site and what it was compared with."""
+    from joulewright.report.terminal import comparison_table, front_table, plan_table
+
+    output.show(plan_table(study.scenario, study.result))
+    if study.comparisons:
+        output.show(comparison_table(ledger, study.comparisons))
+    if study.pareto:
+        output.show(front_table(study.pareto, study.scenario.currency))
 
 
 def verdict(result: PlanResult, wanted_gap: float) -> tuple[ExitCode, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,21 +14,6 @@ from joulewright.model import Scenario
 from joulewright.plan.options import PlanOptions
 from joulewright.plan.result import PlanResult
 from joulewright.report import write_report
-from joulewright.study import figures
-
-#: Figure, heading and format of the columns of a comparison.
-_COLUMNS = (
-    ("benefit", "benefit", "{:,.0f}"),
-    ("cost", "cost", "{:,.0f}"),
-    ("carbon_t", "carbon [t]", "{:,.1f}"),
-    ("jobs_done", "jobs", "{:.0f}"),
-    ("jobs_rejected", "rejected", "{:.0f}"),
-    ("served_fraction", "served", "{:.2%}"),
-    ("unserved_mwh", "unserved [MWh]", "{:,.1f}"),
-    ("peak_import_mw", "peak [MW]", "{:,.1f}"),
-    ("gap", "gap", "{:.3%}"),
-    ("violations", "broken limits", "{:.0f}"),
-)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,16 +89,3 @@ def run_baselines(scenario: Scenario, options: PlanOptions, output: Output) -> t
         output.say(f"baseline {name}")
         found.append(NamedPlan(name=name, description=BASELINES[name], result=run_baseline(name, scenario, options)))
     return tuple(found)
-
-
-def figures_table(output: Output, plans: Mapping[str, PlanResult], currency: str) -> None:
-    """Print plans side by side; columns that no plan has a value for are left out."""
-    rows = {name: figures(result) for name, result in plans.items()}
-    shown = [item for item in _COLUMNS if any(row.get(item[0]) is not None for row in rows.values())]
-    headings = [f"{heading} [{currency}]" if key in ("benefit", "cost") else heading for key, heading, _ in shown]
-    cells = [[name, *(_cell(row.get(key), form) for key, _, form in shown)] for name, row in rows.items()]
-    output.table(["plan", *headings], cells)
-
-
-def _cell(value: float | None, form: str) -> str:
-    return "-" if value is None else form.format(value)

@@ -184,6 +184,8 @@ class Battery:
         Worth of stored energy at the end [currency/MWh]; None asks for at least the initial energy.
     wear_cost_per_mwh : float
         Cost of a full cycle's MWh at the terminals; half is charged on each direction [currency/MWh].
+    terminal_energy_mwh : float or None
+        Least stored energy at the end [MWh]; None means the initial energy, or none where it has a terminal value.
     """
 
     name: str
@@ -197,6 +199,14 @@ class Battery:
     self_discharge_per_h: float = 0.0
     terminal_value_per_mwh: float | None = None
     wear_cost_per_mwh: float = 0.0
+    terminal_energy_mwh: float | None = None
+
+    @property
+    def least_final_energy_mwh(self) -> float:
+        """Stored energy that must be left at the end [MWh]."""
+        if self.terminal_energy_mwh is not None:
+            return self.terminal_energy_mwh
+        return self.min_energy_mwh if self.terminal_value_per_mwh is not None else self.initial_energy_mwh
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -100,7 +100,7 @@ def _run(joint: JointProgram, options: PlanOptions, clock: Clock, start: FloatAr
         "mip_rel_gap": 0.0,
         "mip_abs_gap": allowed,
         "random_seed": options.seed,
-        "threads": options.threads,
+        "threads": 1,
     }
     run = run_integer(program, limits, clock, start=start)
     if run.status == "Infeasible":

@@ -86,7 +86,7 @@ def _jobs(joint: JointProgram, values: FloatArray) -> Iterator[JobSchedule]:
         taken = [0] * len(inputs.rigid)
         for column in order:
             group = inputs.rigid[int(starts.group[column])]
-            place, first = starts.placements[column], int(starts.step[column])
+            place, first = starts.placements[int(column)], int(starts.step[column])
             for _ in range(units[column]):
                 # Members of a group are equal, so the first in file order gets the earliest start.
                 name = group.names[taken[int(starts.group[column])]]
@@ -101,8 +101,8 @@ def _jobs(joint: JointProgram, values: FloatArray) -> Iterator[JobSchedule]:
                 )
                 placed[name] = JobSchedule(job=name, segments=(segment,))
     for group in inputs.divisible:
-        name = group.names[0]
-        placed[name] = JobSchedule(job=name, segments=divisible_segments(joint, group, values))
+        name = group.job.name
+        placed[name] = JobSchedule(job=name, segments=divisible_segments(joint, group.job, values))
     for job in inputs.scenario.training:
         yield placed.get(job.name, JobSchedule(job=job.name))
 
@@ -119,11 +119,10 @@ def _services(inputs: Inputs, reader: Reader) -> dict[str, ServiceSchedule]:
                 for (site, fleet), flow in series.items():
                     routes.append(Route(region=region, site=site, fleet=fleet))
                     served.append(flow)
-        order = [name for name in service.demand_token_s]
         services[service.name] = ServiceSchedule(
             routes=tuple(routes),
             served_token_s=np.array(served) if served else np.zeros((0, inputs.steps)),
-            unserved_token_s={region: unserved[region] for region in order},
+            unserved_token_s={region: unserved[region] for region in service.demand_token_s},
         )
     return services
 

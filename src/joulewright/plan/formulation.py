@@ -67,4 +67,5 @@ def build(
     add_carbon(model)
     add_exclusivity(model)
     program = model.builder.compile()
-    return JointProgram(program, model.inputs, model.starts, model.carbon_of_columns(program.cost.size), without)
+    carbon_kg = model.carbon_of_columns(program.cost.size)
+    return JointProgram(program, model.inputs, model.starts, carbon_kg, without, model.runs)

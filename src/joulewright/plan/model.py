@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from joulewright.plan.inputs import Inputs, Placement
-from joulewright.plan.program import Block, Builder, Program, Term
+from joulewright.plan.program import Block, Builder, Labeller, Program, Term, find_block
 
 Exclusive = Mapping[tuple[str, str, str], NDArray[np.int64]]
 
@@ -37,6 +37,10 @@ class Model:
         Power delivered to the site's bus, use counted negative [MW]; rows are steps.
     carbon : list per site of Term
         Operational carbon [kg]; the single row 0.
+    starts : StartColumns or None
+        Start columns of rigid jobs.
+    runs : dict of str to tuple of Run
+        Columns of every pausable or elastic job, one entry per fleet.
     """
 
     inputs: Inputs
@@ -48,6 +52,7 @@ class Model:
     supply: list[list[Term]] = field(default_factory=list)
     carbon: list[list[Term]] = field(default_factory=list)
     starts: StartColumns | None = None
+    runs: dict[str, tuple[Run, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         sites = len(self.inputs.scenario.sites)
@@ -61,17 +66,14 @@ class Model:
         """Step numbers 0..T-1."""
         return np.arange(self.inputs.steps, dtype=np.int64)
 
-    def label(self, *prefix: str) -> Callable[[int], str]:
-        """Labeller ``prefix,step`` for a family of one element per step."""
+    def label(self, *prefix: str, first: int = 0) -> Labeller:
+        """Labeller ``prefix,step`` for a family of one element per step from ``first`` on."""
         timeline, head = self.inputs.scenario.timeline, "".join(f"{part}," for part in prefix)
-        return lambda position: f"{head}{timeline.label(position)}"
+        return lambda position: f"{head}{timeline.label(first + position)}"
 
     def block_for(self, family: str, head: str) -> Block | None:
-        """Block of a family whose labels begin with ``head`` and a comma, or None."""
-        for block in self.builder.variables.get(family, []):
-            if block.label(0).startswith(f"{head},"):
-                return block
-        return None
+        """Variables of a family whose labels begin with ``head`` and a comma, or None."""
+        return find_block(self.builder.variables, family, head)
 
     def add_load(self, site_position: int, columns: Block, it_mw: float | NDArray[np.float64]) -> None:
         """Let ``columns`` (one per step) draw ``it_mw`` of IT power each at a site."""
@@ -117,6 +119,39 @@ class StartColumns:
 
 
 @dataclass(frozen=True, eq=False)
+class Run:
+    """Columns of a pausable or elastic job on one fleet, one per step of its window.
+
+    Attributes
+    ----------
+    place : Placement
+        The fleet.
+    name : str
+        ``job,site/fleet``.
+    first : int
+        First step of the window.
+    running : Block
+        On or off.
+    sizes : tuple of Block
+        Weights of an elastic job's (accelerators, speed) points; empty for a pausable job.
+    begun : Block or None
+        First steps of uninterrupted runs, where they matter.
+    """
+
+    place: Placement
+    name: str
+    first: int
+    running: Block
+    sizes: tuple[Block, ...] = ()
+    begun: Block | None = None
+
+    @property
+    def count(self) -> int:
+        """Steps of the window."""
+        return self.running.size
+
+
+@dataclass(frozen=True, eq=False)
 class JointProgram:
     """A compiled joint model with what is needed to read its solutions.
 
@@ -132,6 +167,8 @@ class JointProgram:
         Operational carbon per unit of every column [kg].
     without : frozenset of str
         Flexibilities that were switched off.
+    runs : mapping of str to tuple of Run
+        Columns of every pausable or elastic job, one entry per fleet.
     """
 
     program: Program
@@ -139,3 +176,4 @@ class JointProgram:
     starts: StartColumns | None
     carbon_kg: NDArray[np.float64]
     without: frozenset[str] = frozenset()
+    runs: Mapping[str, tuple[Run, ...]] = field(default_factory=dict)

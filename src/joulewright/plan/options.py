@@ -53,7 +53,8 @@ class PlanOptions:
     time_limit_s : float or None
         Wall-clock limit [s]; may cut at another point in every run.
     work_limit : float or None
-        Limit in deterministic work units, about CPU seconds of the search; same seed, threads and limit give the same plan.
+        Limit in deterministic work units, about CPU seconds of the search; same seed, threads and limit give the
+        same plan.
     threads : int
         Neighbourhoods searched side by side.
     seed : int
@@ -86,8 +87,8 @@ class PlanOptions:
     without: frozenset[str] = frozenset()
     previous: Schedule | None = None
     churn_cost: float = 0.0
-    window_h: float = 168.0
-    commit_h: float = 24.0
+    window_h: float = 120.0
+    commit_h: float = 72.0
     progress: Callable[[Progress], None] | None = field(default=None, compare=False, repr=False)
     should_stop: Callable[[], bool] | None = field(default=None, compare=False, repr=False)
 

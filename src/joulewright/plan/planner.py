@@ -10,7 +10,7 @@ import highspy
 from joulewright.account import settle
 from joulewright.check import violations
 from joulewright.errors import SolverError
-from joulewright.model import Scenario
+from joulewright.model import Scenario, Schedule
 from joulewright.plan.clock import Clock, relative_gap
 from joulewright.plan.exact import solve_exact
 from joulewright.plan.extraction import read_duals, read_schedule
@@ -73,7 +73,8 @@ def finish(scenario: Scenario, options: PlanOptions, clock: Clock, outcome: Outc
         "options": plain_options(options),
         "notes": (*outcome.notes, *rounding_notes(scenario)),
     }
-    if outcome.solution is None:
+    schedule = _schedule(options, outcome)
+    if schedule is None:
         return PlanResult(
             schedule=None,
             ledger=None,
@@ -84,13 +85,12 @@ def finish(scenario: Scenario, options: PlanOptions, clock: Clock, outcome: Outc
             **common,
             **_times(clock),
         )
-    schedule = read_schedule(outcome.joint, outcome.solution.values, options.strategy)
     broken = violations(scenario, schedule)
     if broken:
         listed = "; ".join(str(item) for item in broken[:5])
         raise SolverError(f"the {options.strategy} plan breaks {len(broken)} limits and is not returned: {listed}")
     ledger = settle(scenario, schedule)
-    objective = -outcome.solution.objective
+    objective = ledger.benefit if outcome.solution is None else -outcome.solution.objective
     clock.objective, clock.bound, clock.cost = objective, -outcome.bound, ledger.cost
     clock.report("done")
     gap = relative_gap(objective, -outcome.bound, ledger.cost)
@@ -102,11 +102,17 @@ def finish(scenario: Scenario, options: PlanOptions, clock: Clock, outcome: Outc
         gap=gap,
         cost=ledger.cost,
         churn_cost=max(0.0, ledger.benefit - objective) if options.churn_cost else 0.0,
-        duals=read_duals(outcome.joint, outcome.solution),
+        duals=None if outcome.joint is None or outcome.solution is None else read_duals(outcome.joint, outcome.solution),
         trace=tuple(clock.trace),
         **common,
         **_times(clock),
     )
+
+
+def _schedule(options: PlanOptions, outcome: Outcome) -> Schedule | None:
+    if outcome.schedule is not None or outcome.joint is None or outcome.solution is None:
+        return outcome.schedule
+    return read_schedule(outcome.joint, outcome.solution.values, options.strategy)
 
 
 def plain_options(options: PlanOptions) -> dict[str, Any]:

@@ -105,6 +105,14 @@ class Program:
         return _name(self.rows, row)
 
 
+def find_block(families: dict[str, list[Block]], family: str, head: str) -> Block | None:
+    """Block of a family whose labels begin with ``head`` and a comma, or None."""
+    for block in families.get(family, []):
+        if block.size and block.label(0).startswith(f"{head},"):
+            return block
+    return None
+
+
 def _name(families: dict[str, list[Block]], position: int) -> str:
     for blocks in families.values():
         for block in blocks:

@@ -55,7 +55,8 @@ class PlanResult:
     objective : float or None
         Benefit of the plan, churn cost subtracted [currency].
     bound : float
-        No plan has a higher benefit [currency]; recomputed from duals, or from the search tree where ``bound_source`` says so.
+        No plan has a higher benefit [currency]; recomputed from duals, or from the search tree where ``bound_source``
+        says so.
     gap : float or None
         ``(bound - objective) / cost``.
     cost : float

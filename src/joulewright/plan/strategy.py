@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from joulewright.model import Schedule
 from joulewright.plan.model import JointProgram
 from joulewright.plan.result import Status
 from joulewright.plan.solver import LinearSolution
@@ -15,7 +16,7 @@ class Outcome:
 
     Attributes
     ----------
-    joint : JointProgram
+    joint : JointProgram or None
         The program the solution belongs to.
     solution : LinearSolution or None
         Best solution, all integer columns held; None without one.
@@ -27,11 +28,14 @@ class Outcome:
         ``lagrangian`` or ``search-tree``.
     notes : tuple of str
         For the reader.
+    schedule : Schedule or None
+        Set where the plan was put together from several programs; ``joint`` and ``solution`` are then None.
     """
 
-    joint: JointProgram
+    joint: JointProgram | None
     solution: LinearSolution | None
     bound: float
     status: Status
     bound_source: str = "lagrangian"
     notes: tuple[str, ...] = ()
+    schedule: Schedule | None = None

@@ -41,6 +41,7 @@ def read_battery(document: Document, table: Table) -> Battery | None:
         min_energy_mwh=lowest,
         self_discharge_per_h=table["self_discharge"],
         terminal_value_per_mwh=table["terminal_value"],
+        terminal_energy_mwh=table["terminal_energy"],
         wear_cost_per_mwh=table["wear_cost"],
     )
 

@@ -14,7 +14,7 @@ from joulewright.account import coefficients
 from joulewright.errors import InfeasibleError
 from joulewright.plan.inputs import Inputs, JobGroup, Placement
 from joulewright.plan.model import Model, StartColumns
-from joulewright.plan.program import Term
+from joulewright.plan.program import FloatArray, IntArray, Term
 
 
 def add_assignment(model: Model) -> None:
@@ -26,7 +26,7 @@ def add_assignment(model: Model) -> None:
     model.starts = starts
     counts = np.array([group.count for group in groups], float)
     terms = [Term(starts.group, starts.block.index, 1.0)]
-    rejected = add_rejection(model, groups)
+    rejected = _rejection_term(model, groups)
     if rejected is not None:
         terms.append(rejected)
     model.builder.add_rows(
@@ -34,7 +34,7 @@ def add_assignment(model: Model) -> None:
     )
 
 
-def add_rejection(model: Model, groups: tuple[JobGroup, ...]) -> Term | None:
+def _rejection_term(model: Model, groups: tuple[JobGroup, ...]) -> Term | None:
     """Rejection variables of the optional groups as a term with one row per group."""
     optional = [position for position, group in enumerate(groups) if not group.job.required]
     if not optional:
@@ -62,39 +62,47 @@ def _allowed_starts(model: Model, group: JobGroup, placement: Placement) -> rang
     return range(max(first, placement.starts.start), min(placement.starts.stop, first + 1))
 
 
-def _start_columns(model: Model, groups: tuple[JobGroup, ...]) -> StartColumns:
-    inputs = model.inputs
+def _chosen_starts(model: Model, groups: tuple[JobGroup, ...]) -> list[tuple[int, Placement, range]]:
+    """Group, placement and start steps of every run that is possible."""
     chosen: list[tuple[int, Placement, range]] = []
     for position, group in enumerate(groups):
         options = [(position, place, _allowed_starts(model, group, place)) for place in group.placements]
         options = [option for option in options if option[2]]
         if not options and group.job.required:
-            raise InfeasibleError(no_place(inputs, group))
+            raise InfeasibleError(no_place(model.inputs, group))
         chosen.extend(options)
+    return chosen
+
+
+def _start_columns(model: Model, groups: tuple[JobGroup, ...]) -> StartColumns:
+    inputs, chosen = model.inputs, _chosen_starts(model, groups)
     sizes = [len(steps) for _, _, steps in chosen]
-    groups_of = np.repeat([position for position, _, _ in chosen], sizes).astype(np.int64)
     placements = [place for (_, place, _), size in zip(chosen, sizes, strict=True) for _ in range(size)]
-    step = np.concatenate([np.arange(steps.start, steps.stop) for _, _, steps in chosen] or [np.empty(0)])
-    cost = np.concatenate(
-        [start_costs(inputs, groups[position], place, steps) for position, place, steps in chosen] or [np.empty(0)]
-    )
-    starts_step = step.astype(np.int64)
 
-    def label(position: int) -> str:
-        place = placements[position].fleet
-        job = groups[groups_of[position]].job.name
-        return f"{job},{place.site.name}/{place.fleet.name},{inputs.step_label(int(starts_step[position]))}"
-
-    def spread(values: list[float]) -> np.ndarray:
+    def spread(values: list[float]) -> FloatArray:
         return np.repeat(np.asarray(values, float), sizes)
 
-    counts = spread([groups[position].count for position, _, _ in chosen])
-    block = model.builder.variable("start", len(placements), label, upper=counts, cost=cost, integer=True)
+    group_of = spread([position for position, _, _ in chosen]).astype(np.int64)
+    step = np.array([step for _, _, steps in chosen for step in steps], np.int64)
+    costs = [_start_costs(inputs, groups[position], place, steps) for position, place, steps in chosen]
+
+    def label(position: int) -> str:
+        place, job = placements[position].fleet, groups[group_of[position]].job.name
+        return f"{job},{place.site.name}/{place.fleet.name},{inputs.step_label(int(step[position]))}"
+
+    block = model.builder.variable(
+        "start",
+        len(placements),
+        label,
+        upper=spread([groups[position].count for position, _, _ in chosen]),
+        cost=np.concatenate([*costs, np.empty(0)]),
+        integer=True,
+    )
     return StartColumns(
         block=block,
-        group=groups_of,
+        group=group_of,
         fleet=spread([place.fleet.position for _, place, _ in chosen]).astype(np.int64),
-        step=starts_step,
+        step=step,
         length=spread([place.steps for _, place, _ in chosen]).astype(np.int64),
         gpus=spread([groups[position].job.gpus for position, _, _ in chosen]),
         power_mw=spread([place.power_mw for _, place, _ in chosen]),
@@ -103,7 +111,7 @@ def _start_columns(model: Model, groups: tuple[JobGroup, ...]) -> StartColumns:
     )
 
 
-def start_costs(inputs: Inputs, group: JobGroup, place: Placement, steps: range) -> np.ndarray:
+def _start_costs(inputs: Inputs, group: JobGroup, place: Placement, steps: range) -> FloatArray:
     """Delay, churn and energy beyond the horizon of each start [currency], shape ``(len(steps),)``."""
     scenario, job = inputs.scenario, group.job
     starts = np.arange(steps.start, steps.stop)
@@ -114,12 +122,23 @@ def start_costs(inputs: Inputs, group: JobGroup, place: Placement, steps: range)
         site, fleet, step = group.before
         stays = (place.fleet.site.name == site) & (place.fleet.fleet.name == fleet) & (starts == step)
         costs += inputs.churn_cost * ~stays
-    over = np.maximum(0, starts + place.steps - inputs.steps) * 1.0
-    over[over > 0] -= 1.0 - place.last_fraction
-    if over.any():
+    if job.beyond:
+        over = steps_beyond(inputs.steps, starts + place.steps, place.last_fraction)
         energy_mwh = over * inputs.step_h * job.gpus * place.power_mw
         costs += energy_mwh * coefficients.beyond_cost_per_it_mwh(scenario, place.fleet.site)
     return costs
+
+
+def steps_beyond(horizon: int, stop: IntArray, last_fraction: float | FloatArray) -> FloatArray:
+    """Steps of a run after the horizon, the last one counted by its fraction.
+
+    Examples
+    --------
+    >>> steps_beyond(10, np.array([9, 10, 12]), 0.25).tolist()
+    [0.0, 0.0, 1.25]
+    """
+    over = np.maximum(0, stop - horizon)
+    return np.where(over > 0, over - 1.0 + last_fraction, 0.0)
 
 
 def no_place(inputs: Inputs, group: JobGroup) -> str:

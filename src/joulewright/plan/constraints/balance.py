@@ -32,7 +32,7 @@ def add_balance(model: Model) -> None:
             )
             terms.append(Term(model.steps, unserved.index, 1.0))
         load = [
-            Term(term.rows, term.columns, -np.asarray(term.values) * site.pue[term.rows])
+            Term(term.rows, term.columns, -np.asarray(term.values) * site.pue[np.asarray(term.rows)])
             for term in model.it_power[position]
         ]
         fixed = (idle_power_mw(model, position) + site.fixed_it_power_mw) * site.pue + site.fixed_facility_power_mw

@@ -6,6 +6,8 @@ the IT power of a site stays within its limit.
 
 from __future__ import annotations
 
+import numpy as np
+
 from joulewright.model import FloatArray
 from joulewright.plan.model import Model
 from joulewright.plan.program import Term
@@ -34,7 +36,7 @@ def add_capacity(model: Model) -> None:
 
 def idle_power_mw(model: Model, site_position: int) -> FloatArray:
     """IT power of all available accelerators at idle [MW], shape ``(T,)`` (constraint 5)."""
-    total: FloatArray = model.steps * 0.0
+    total: FloatArray = np.zeros(model.inputs.steps)
     for index in model.inputs.site_fleets(site_position):
         total = total + index.fleet.available * index.fleet.idle_power_mw
     return total

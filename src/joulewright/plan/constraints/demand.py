@@ -39,7 +39,7 @@ def add_demand(model: Model) -> None:
 
 def route_demand(route: RouteIndex) -> FloatArray:
     """Demand of the route's regions together [token/s], shape ``(T,)``."""
-    return np.sum([route.service.demand_token_s[region] for region in route.regions], axis=0, dtype=float)
+    return np.asarray(sum(route.service.demand_token_s[region] for region in route.regions), dtype=float)
 
 
 def allowed_fleets(model: Model, route: RouteIndex) -> tuple[FleetIndex, ...]:

@@ -27,7 +27,8 @@ def add_divisible(model: Model) -> None:
             raise InfeasibleError(no_place(model.inputs, group))
         rejected = _rejection(model, group, possible=possible)
         if possible:
-            runs = [_add_run(model, group, place, window) for place in group.placements]
+            runs = tuple(_add_run(model, group, place, window) for place in group.placements)
+            model.runs[group.job.name] = runs
             _add_work(model, group, runs, rejected)
             _add_fleet_choice(model, group, runs, rejected)
             _add_pinned_start(model, group, runs, rejected)
@@ -117,13 +118,19 @@ def _add_begun(model: Model, group: JobGroup, run: Run, begun: Block) -> None:
         Term(rows[1:], running.index[:-1], 1.0),
     ]
     model.builder.add_rows("begin", run.count, running.label, terms, lower=0.0)
+    # Beginnings that are none would let a job waste power where prices are negative.
+    real = [Term(rows, begun.index, 1.0), Term(rows, running.index, -1.0)]
+    model.builder.add_rows("begin_running", run.count, running.label, real, upper=0.0)
+    rest = [Term(rows, begun.index, 1.0), Term(rows[1:], running.index[:-1], 1.0)]
+    model.builder.add_rows("begin_rested", run.count, running.label, rest, upper=1.0)
     shortest = _shortest_run(model, group, run)
     if shortest <= 1:
         return
-    offsets = np.arange(min(shortest, run.count))
-    at = np.repeat(rows, offsets.size)
-    source = at - np.tile(offsets, run.count)
-    inside = source >= 0
+    offsets = np.tile(np.arange(min(shortest, run.count)), run.count)
+    at = np.repeat(rows, offsets.size // run.count)
+    source = at - offsets
+    # A job that runs already has part of its first run behind it.
+    inside = (source > 0) | ((source == 0) & (offsets < shortest - _steps_before(model, group)))
     terms = [Term(at[inside], begun.index[source[inside]], 1.0), Term(rows, running.index, -1.0)]
     model.builder.add_rows("min_run", run.count, running.label, terms, upper=0.0)
     # A run may not begin so late that the window ends before its minimum length.
@@ -136,12 +143,20 @@ def _add_begun(model: Model, group: JobGroup, run: Run, begun: Block) -> None:
 
 
 def _shortest_run(model: Model, group: JobGroup, run: Run) -> int:
-    """Fewest steps of a run: the minimum, but not more than the whole job at full size takes."""
-    whole = min(place.steps for place in group.placements) if group.job.kind == "pausable" else run.count
-    return min(model.inputs.scenario.timeline.steps_for(group.job.min_run_h), whole)
+    """Fewest steps of a run: the minimum, but not more than the whole job takes at its highest speed."""
+    job, timeline = group.job, model.inputs.scenario.timeline
+    fastest = job.speed_points[-1][1] if job.kind == "elastic" else 1.0
+    whole_h = job.duration_on(run.place.fleet.fleet, timeline) / max(1.0, fastest)
+    return min(timeline.steps_for(job.min_run_h), timeline.steps_for(whole_h))
 
 
-def _add_work(model: Model, group: JobGroup, runs: list[Run], rejected: Block | None) -> None:
+def _steps_before(model: Model, group: JobGroup) -> int:
+    """Whole steps for which the job has already run when the horizon begins."""
+    since = group.job.running_since
+    return 0 if since is None else -model.inputs.scenario.timeline.ceil(since)
+
+
+def _add_work(model: Model, group: JobGroup, runs: tuple[Run, ...], rejected: Block | None) -> None:
     """All work is done, and no more than a step's worth beyond it, which negative prices would otherwise reward."""
     job, step_h = group.job, model.inputs.step_h
     work, losses, spare = [], [], 1.0
@@ -160,7 +175,7 @@ def _add_work(model: Model, group: JobGroup, runs: list[Run], rejected: Block | 
     model.builder.add_rows("work", 1, lambda _: job.name, work, lower=1.0 - min(losses), upper=most)
 
 
-def _add_fleet_choice(model: Model, group: JobGroup, runs: list[Run], rejected: Block | None) -> None:
+def _add_fleet_choice(model: Model, group: JobGroup, runs: tuple[Run, ...], rejected: Block | None) -> None:
     """One fleet for the whole job, unless it may migrate."""
     job, builder = group.job, model.builder
     if len(runs) == 1:
@@ -179,7 +194,7 @@ def _add_fleet_choice(model: Model, group: JobGroup, runs: list[Run], rejected: 
         builder.add_rows("at_fleet", run.count, run.running.label, there, upper=0.0)
 
 
-def _add_pinned_start(model: Model, group: JobGroup, runs: list[Run], rejected: Block | None) -> None:
+def _add_pinned_start(model: Model, group: JobGroup, runs: tuple[Run, ...], rejected: Block | None) -> None:
     """A job with a pinned start, or one that already runs, runs in the first step of its window."""
     job = group.job
     if job.running_since is None and job.start is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from joulewright.account import coefficients
-from joulewright.model import GridConnection
+from joulewright.model import FloatArray, GridConnection, Scenario
 from joulewright.plan.model import Model
 from joulewright.plan.program import Block, Term
 
@@ -16,33 +16,31 @@ from joulewright.plan.program import Block, Term
 def add_grid(model: Model) -> None:
     """Add import and export per site, their carbon and the ramp rows."""
     scenario = model.inputs.scenario
-    carbon_price = coefficients.carbon_price_per_kg(scenario)
     for position, site in enumerate(scenario.sites):
         grid, unit = site.grid, coefficients.grid_coefficients(scenario, site)
         if grid is None or unit is None:
             continue
-        bought = model.builder.variable(
-            "grid_import",
-            model.inputs.steps,
-            model.label(site.name),
-            upper=grid.import_limit_mw,
-            cost=unit.import_cost + carbon_price * unit.import_carbon_kg,
-        )
+        label, steps = model.label(site.name), model.inputs.steps
+        cost, revenue = exchange_coefficients(scenario, unit)
+        bought = model.builder.variable("grid_import", steps, label, upper=grid.import_limit_mw, cost=cost)
         model.supply[position].append(Term(model.steps, bought.index, 1.0))
         model.emit(position, bought, unit.import_carbon_kg)
         sold = None
         if grid.export_limit_mw.any():
-            sold = model.builder.variable(
-                "grid_export",
-                model.inputs.steps,
-                model.label(site.name),
-                upper=grid.export_limit_mw,
-                cost=-unit.export_revenue - carbon_price * unit.export_credit_kg,
-            )
+            sold = model.builder.variable("grid_export", steps, label, upper=grid.export_limit_mw, cost=-revenue)
             model.supply[position].append(Term(model.steps, sold.index, -1.0))
             model.emit(position, sold, -unit.export_credit_kg)
         if grid.ramp_mw_per_h is not None:
             _add_ramp(model, site.name, (grid, bought, sold))
+
+
+def exchange_coefficients(
+    scenario: Scenario, unit: coefficients.GridCoefficients
+) -> tuple[FloatArray, FloatArray]:
+    """Cost of one MW of import and worth of one MW of export in each step, carbon price included [currency/MW]."""
+    price = coefficients.carbon_price_per_kg(scenario)
+    cost = unit.import_cost + price * unit.import_carbon_kg
+    return cost, unit.export_revenue + price * unit.export_credit_kg
 
 
 def _add_ramp(model: Model, name: str, parts: tuple[GridConnection, Block, Block | None]) -> None:

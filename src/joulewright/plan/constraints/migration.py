@@ -31,16 +31,18 @@ class _Move:
 
 def add_migration(model: Model, job: TrainingJob, runs: Sequence[Run], rejected: Block | None) -> None:
     """Add locations and moves of a job that may change its fleet."""
-    count = runs[0].count
-    places = [model.builder.variable("location", count, run.running.label, upper=1.0) for run in runs]
-    moves = list(_moves(model, job, runs))
+    places = [model.builder.variable("location", run.count, run.running.label, upper=1.0) for run in runs]
     begin = [Term(0, place.index[0], 1.0) for place in places]
     if rejected is not None:
         begin.append(Term(0, rejected.index, 1.0))
     model.builder.add_rows("first_location", 1, lambda _: job.name, begin, lower=1.0, upper=1.0)
+    moves = list(_moves(model, job, runs))
     for position, (run, place) in enumerate(zip(runs, places, strict=True)):
-        _add_flow(model, run, place, [move for move in moves if position in (move.source, move.target)])
-        _add_presence(model, run, place, [move for move in moves if move.target == position])
+        incoming = [move for move in moves if move.target == position]
+        _add_flow(model, (run, place), incoming, [move for move in moves if move.source == position])
+        _add_presence(model, (run, place), incoming)
+        for move in incoming:
+            _add_arrival(model, run, move)
 
 
 def _moves(model: Model, job: TrainingJob, runs: Sequence[Run]) -> Iterator[_Move]:
@@ -66,11 +68,39 @@ def _labeller(origin: Run, goal: Run) -> Labeller:
     return lambda position: f"{origin.name}>{goal.running.label(position)}"
 
 
-def _add_flow(model: Model, run: Run, place: Block, moves: list[_Move]) -> None:
-    """The job is where it was, unless it moves; where it begins is free."""
-    rows = np.arange(1, run.count)
-    flow = [Term(rows - 1, place.index[:-1], 1.0), Term(rows - 1, place.index[1:], -1.0)]
-    for move in moves:
-        sign = 1.0 if run.running.label == move.block.label else -1.0
-        flow.append(Term(rows - 1, move.block.index[1:], sign))
-    model.builder.add_rows("location_flow", rows.size, run.label_from(1), flow, lower=0.0, upper=0.0)
+def _transfer_steps(model: Model, job: TrainingJob, origin: Run, goal: Run) -> int | None:
+    """Steps a move takes; None where no link joins the sites."""
+    here, there = origin.place.fleet.site.name, goal.place.fleet.site.name
+    if here == there:
+        return 0
+    scenario = model.inputs.scenario
+    link = scenario.link(here, there)
+    return None if link is None else scenario.timeline.steps_for(transfer_h(job.checkpoint_gb, link.bandwidth_gbit_s))
+
+
+def _add_flow(model: Model, parts: tuple[Run, Block], incoming: list[_Move], outgoing: list[_Move]) -> None:
+    """The job is where it was unless it moves; where it begins is free."""
+    run, place = parts
+    rows = np.arange(run.count - 1)
+    flow = [Term(rows, place.index[:-1], 1.0), Term(rows, place.index[1:], -1.0)]
+    flow += [Term(rows, move.block.index[1:], 1.0) for move in incoming]
+    flow += [Term(rows, move.block.index[1:], -1.0) for move in outgoing]
+    label = run.running.label
+    model.builder.add_rows("location_flow", rows.size, lambda row: label(row + 1), flow, lower=0.0, upper=0.0)
+
+
+def _add_presence(model: Model, parts: tuple[Run, Block], incoming: list[_Move]) -> None:
+    """The job runs only where it is, and not while its state is on the way there."""
+    run, place = parts
+    rows = np.arange(run.count)
+    terms = [Term(rows, run.running.index, 1.0), Term(rows, place.index, -1.0)]
+    for move in incoming:
+        terms += [Term(rows[shift:], move.block.index[: run.count - shift], 1.0) for shift in range(move.delay)]
+    model.builder.add_rows("at_location", run.count, run.running.label, terms, upper=0.0)
+
+
+def _add_arrival(model: Model, run: Run, move: _Move) -> None:
+    """A move ends with the job running."""
+    rows = np.arange(max(0, run.count - move.delay))
+    terms = [Term(rows, move.block.index[: rows.size], 1.0), Term(rows, run.running.index[move.delay :], -1.0)]
+    model.builder.add_rows("arrival", rows.size, move.block.label, terms, upper=0.0)

@@ -24,4 +24,4 @@ def add_renewables(model: Model) -> None:
 
 def available_mw(site: Site) -> FloatArray:
     """Available power of all solar and wind plants together [MW], shape ``(T,)``."""
-    return np.sum([plant.available_mw for plant in site.renewables], axis=0, dtype=float)
+    return np.asarray(sum(plant.available_mw for plant in site.renewables), dtype=float)

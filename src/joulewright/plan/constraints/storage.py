@@ -31,9 +31,8 @@ def _add_battery(model: Model, position: int, name: str, battery: Battery) -> No
     lower, upper = np.full(count + 1, battery.min_energy_mwh), np.full(count + 1, battery.energy_mwh)
     lower[0] = upper[0] = battery.initial_energy_mwh
     cost = np.zeros(count + 1)
-    if battery.terminal_value_per_mwh is None:
-        lower[-1] = max(lower[-1], battery.initial_energy_mwh)
-    else:
+    lower[-1] = max(lower[-1], battery.least_final_energy_mwh)
+    if battery.terminal_value_per_mwh is not None:
         cost[-1] = -battery.terminal_value_per_mwh
         builder.offset += battery.terminal_value_per_mwh * battery.initial_energy_mwh
     energy = builder.variable("energy", count + 1, model.label(name), lower=lower, upper=upper, cost=cost)

@@ -1,0 +1,374 @@
+"""Why a job runs where and when it does: what its best alternatives would cost, each solved again.
+
+``explain_hour`` of :mod:`joulewright.plan.hours` belongs to the same questions and can be imported from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from joulewright.account.load import job_energy
+from joulewright.errors import InfeasibleError
+from joulewright.model import JobSchedule, Scenario, TrainingJob
+from joulewright.plan.hours import HourExplanation, SiteHour, explain_hour
+from joulewright.plan.inputs import build_inputs
+from joulewright.plan.options import PlanOptions
+from joulewright.plan.placement import Run, single_runs, site_price, window_sums
+from joulewright.plan.planner import plan
+from joulewright.plan.reduction import reduce_scenario
+from joulewright.plan.result import PlanResult
+from joulewright.plan.resolve import Figures, Move, Resolver
+
+_AT_ONE_PLACE = 2
+_HELD = (
+    "all other jobs and the states of generators are held; requests, batteries, output and grid are planned anew for "
+    "each alternative (a linear program)"
+)
+_ANEW = "everything else is planned anew for each alternative"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alternative:
+    """Another way to run the job, and what the plan would lose by it.
+
+    Attributes
+    ----------
+    what : str
+        Why this alternative is looked at, e.g. ``cheapest elsewhere``.
+    site, fleet, start : str or None
+        Where and from when (ISO 8601); None for a job that is not run, and without a start where it is free.
+    benefit_change, cost_change, carbon_change_kg : float or None
+        Differences from the plan [currency, currency, kg]; None where it is not possible.
+    note : str
+        Why it is not possible, or what else changes.
+    """
+
+    what: str
+    site: str | None = None
+    fleet: str | None = None
+    start: str | None = None
+    benefit_change: float | None = None
+    cost_change: float | None = None
+    carbon_change_kg: float | None = None
+    note: str = ""
+
+    def __str__(self) -> str:
+        place = "is not run" if self.site is None else f"{self.site}/{self.fleet}"
+        if self.start is not None:
+            place += f" from {_clock(datetime.fromisoformat(self.start))}"
+        head = f"{place} ({self.what})"
+        if self.benefit_change is None or self.cost_change is None or self.carbon_change_kg is None:
+            return f"{head}: {self.note or 'not possible'}"
+        changes = (
+            f"benefit {_signed(self.benefit_change, 0)}, cost {_signed(self.cost_change, 0)}, "
+            f"carbon {_signed(self.carbon_change_kg / 1000.0, 3)} t"
+        )
+        return f"{head}: {changes}" + (f"; {self.note}" if self.note else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobExplanation:
+    """Why a job runs there and then.
+
+    Attributes
+    ----------
+    job, kind, currency : str
+        Name, kind and the currency of all money.
+    site, fleet, start, end : str or None
+        What the plan does with it; None for a rejected job.
+    accelerators, energy_mwh : float
+        Reference size, and energy at the meter [MWh].
+    release, deadline : str
+        When it may run (ISO 8601).
+    slack_h : float or None
+        Time left between its end and its deadline [h].
+    power_price_per_mwh, import_price_per_mwh, carbon_kg_per_mwh : float or None
+        Means over the hours it runs: marginal price of power in the plan, price of import [currency/MWh] and carbon
+        intensity of import [kg/MWh].
+    alternatives : tuple of Alternative
+        Best first.
+    method : str
+        What was solved again and what was held.
+    """
+
+    job: str
+    kind: str
+    currency: str
+    site: str | None
+    fleet: str | None
+    start: str | None
+    end: str | None
+    accelerators: float
+    energy_mwh: float
+    release: str
+    deadline: str
+    slack_h: float | None
+    power_price_per_mwh: float | None
+    import_price_per_mwh: float | None
+    carbon_kg_per_mwh: float | None
+    alternatives: tuple[Alternative, ...]
+    method: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for ``--json``."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return "\n".join([*self._decision(), *self._alternatives()])
+
+    def _decision(self) -> Iterator[str]:
+        window = f"{_clock(datetime.fromisoformat(self.release))} to {_clock(datetime.fromisoformat(self.deadline))}"
+        if self.start is None or self.end is None:
+            yield f"{self.job} is not run; it could run from {window}."
+            return
+        span = f"{_clock(datetime.fromisoformat(self.start))} to {_clock(datetime.fromisoformat(self.end))}"
+        size = f"{self.accelerators:,.0f} accelerators, {self.energy_mwh:,.1f} MWh"
+        yield f"{self.job} runs at {self.site}/{self.fleet} from {span} ({size})."
+        slack = "" if self.slack_h is None else f"; {self.slack_h:g} h are left until its deadline"
+        yield f"  It may run from {window}{slack}."
+        prices = []
+        if self.power_price_per_mwh is not None:
+            prices.append(f"power is worth {self.power_price_per_mwh:,.2f} {self.currency}/MWh")
+        if self.import_price_per_mwh is not None:
+            prices.append(f"the grid asks {self.import_price_per_mwh:,.2f} {self.currency}/MWh")
+        if self.carbon_kg_per_mwh is not None:
+            prices.append(f"its carbon intensity is {self.carbon_kg_per_mwh:,.0f} kg/MWh")
+        if prices:
+            yield f"  On average over these hours {', '.join(prices)}."
+
+    def _alternatives(self) -> Iterator[str]:
+        if not self.alternatives:
+            yield "  It has no alternative: no other site or start fits its window."
+            return
+        yield f"  Alternatives, as changes to the whole plan in {self.currency}:"
+        for item in self.alternatives:
+            yield f"    {item}"
+        yield f"  Here {self.method}."
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    what: str
+    run: Run | None = None
+    start: int | None = None
+
+
+def explain_job(
+    scenario: Scenario,
+    result: PlanResult,
+    name: str,
+    options: PlanOptions | None = None,
+    *,
+    thorough: bool = False,
+) -> JobExplanation:
+    """Say why a job runs there and then, by what its best alternatives would cost.
+
+    Looked at are the cheapest start at every other fleet, the next best starts where it runs, the earliest
+    start, and not running it where that is allowed.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The facts.
+    result : PlanResult
+        A plan of this scenario.
+    name : str
+        A training job.
+    options : PlanOptions, optional
+        For the solves of a thorough explanation; those of the plan by default.
+    thorough : bool
+        True to plan everything anew with the job pinned at each alternative. Otherwise all other jobs and the states
+        of generators are held, which is quick; the true difference is then at most as large.
+
+    Raises
+    ------
+    KeyError
+        If there is no such job.
+    ValueError
+        If the result holds no plan.
+    """
+    if result.schedule is None:
+        raise ValueError(f"the search ended as {result.status!r} without a plan, so there is nothing to explain")
+    without = frozenset(result.options.get("without", ()))
+    scenario = reduce_scenario(scenario, without)
+    job, entry = scenario.job(name), result.schedule.jobs[name]
+    candidates = _candidates(scenario, result, job, entry)
+    if thorough:
+        options = replace(options or PlanOptions(without=without), previous=None, churn_cost=0.0)
+        alternatives = [_plan_anew(scenario, result, job, (item, options)) for item in candidates]
+    else:
+        alternatives = _solve_again(scenario, result, job, (candidates, without))
+    best_first = sorted(alternatives, key=lambda item: -np.inf if item.benefit_change is None else item.benefit_change)
+    return _explanation(scenario, result, job, tuple(best_first[::-1]), method=_ANEW if thorough else _HELD)
+
+
+def _candidates(scenario: Scenario, result: PlanResult, job: TrainingJob, entry: JobSchedule) -> list[_Candidate]:
+    inputs = build_inputs(scenario)
+    group = next(item for item in (*inputs.rigid, *inputs.divisible) if job.name in item.names)
+    runs = list(single_runs(inputs, group))
+    here = None if entry.rejected else (entry.segments[0].site, entry.segments[0].fleet)
+    begin = None if entry.rejected else entry.start_step
+    found: list[_Candidate] = []
+    for run in runs:
+        place = (run.fleet.site.name, run.fleet.fleet.name)
+        cost = _estimate(scenario, result, run)
+        order = [run.starts[int(item)] for item in np.argsort(cost, kind="stable")]
+        if place != here:
+            found.append(_Candidate("cheapest there", run, order[0] if job.kind == "rigid" else None))
+        elif job.kind == "rigid":
+            others = [start for start in order if start != begin][:_AT_ONE_PLACE]
+            found += [_Candidate("next cheapest here", run, start) for start in others]
+        elif begin is not None and begin in run.starts:
+            found.append(_Candidate("without a pause", run, begin))
+    if runs:
+        first = min(runs, key=lambda run: run.starts.start)
+        if first.starts.start != begin or (first.fleet.site.name, first.fleet.fleet.name) != here:
+            found.append(_Candidate("as early as possible", first, first.starts.start))
+    if not (job.required or entry.rejected):
+        found.append(_Candidate("rejected"))
+    return _distinct(found)
+
+
+def _distinct(found: list[_Candidate]) -> list[_Candidate]:
+    kept: dict[tuple[object, int | None], _Candidate] = {}
+    for item in found:
+        place = None if item.run is None else item.run.fleet.position
+        known = kept.get((place, item.start))
+        if known is not None:
+            item = replace(item, what=f"{known.what}, {item.what}")
+        kept[place, item.start] = item
+    return list(kept.values())
+
+
+def _estimate(scenario: Scenario, result: PlanResult, run: Run) -> np.ndarray:
+    """Cost of a run from every start by the plan's marginal prices (or those of the grid)."""
+    site, fleet, duals = run.fleet.site, run.fleet.fleet, result.duals
+    price = site_price(scenario, site)
+    if duals is not None:
+        price = duals.power_price_per_mwh.get(site.name, price)
+    each = run.gpus * site.pue * (run.place.power_mw - fleet.idle_power_mw) * price
+    if duals is not None:
+        each = each + run.gpus * duals.accelerator_price_per_h.get(f"{site.name}/{fleet.name}", 0.0 * price)
+    return window_sums(run, each)
+
+
+def _solve_again(
+    scenario: Scenario, result: PlanResult, job: TrainingJob, parts: tuple[list[_Candidate], frozenset[str]]
+) -> list[Alternative]:
+    candidates, without = parts
+    if result.schedule is None:
+        return []
+    resolver = Resolver(scenario, result.schedule, without)
+    base = resolver.base()
+    found = []
+    for item in candidates:
+        empty = _empty(scenario, item)
+        if base is None:
+            found.append(replace(empty, note="the schedule itself breaks limits, so nothing can be compared"))
+            continue
+        move = Move(job.name, item.run, item.start)
+        figures, note = resolver.solve(move)
+        found.append(_compared(empty, base, figures, note))
+    return found
+
+
+def _plan_anew(
+    scenario: Scenario, result: PlanResult, job: TrainingJob, parts: tuple[_Candidate, PlanOptions]
+) -> Alternative:
+    item, options = parts
+    timeline, empty = scenario.timeline, _empty(scenario, item)
+    if item.run is None:
+        jobs = tuple(other for other in scenario.training if other.name != job.name)
+    else:
+        start = job.start if item.start is None else timeline.at(item.start)
+        pinned = replace(job, site=item.run.fleet.site.name, start=start, mandatory=True)
+        jobs = tuple(pinned if other.name == job.name else other for other in scenario.training)
+    try:
+        other = plan(scenario.with_changes(training=jobs), options)
+    except InfeasibleError as error:
+        return replace(empty, note=f"not possible: {str(error).splitlines()[0]}")
+    if other.ledger is None or result.ledger is None:
+        return replace(empty, note=f"no plan was found: the search ended as {other.status!r}")
+    base = Figures(result.ledger.benefit, result.ledger.cost, result.ledger.carbon_kg)
+    return _compared(empty, base, Figures(other.ledger.benefit, other.ledger.cost, other.ledger.carbon_kg), "")
+
+
+def _empty(scenario: Scenario, item: _Candidate) -> Alternative:
+    if item.run is None:
+        return Alternative(what=item.what)
+    start = None if item.start is None else scenario.timeline.at(item.start).isoformat()
+    return Alternative(what=item.what, site=item.run.fleet.site.name, fleet=item.run.fleet.fleet.name, start=start)
+
+
+def _compared(empty: Alternative, base: Figures, other: Figures | None, note: str) -> Alternative:
+    if other is None:
+        return replace(empty, note=note)
+    return replace(
+        empty,
+        benefit_change=other.benefit - base.benefit,
+        cost_change=other.cost - base.cost,
+        carbon_change_kg=other.carbon_kg - base.carbon_kg,
+        note=note,
+    )
+
+
+def _explanation(
+    scenario: Scenario,
+    result: PlanResult,
+    job: TrainingJob,
+    alternatives: tuple[Alternative, ...],
+    *,
+    method: str,
+) -> JobExplanation:
+    timeline = scenario.timeline
+    entry = JobSchedule(job=job.name) if result.schedule is None else result.schedule.jobs[job.name]
+    first = entry.segments[0] if entry.segments else None
+    end = max((segment.stop_step for segment in entry.segments), default=None)
+    power = bought = carbon = None
+    if first is not None:
+        site = scenario.site(first.site)
+        steps = [step for segment in entry.segments for step in range(segment.first_step, segment.stop_step)]
+        chosen = np.array([step for step in steps if step < timeline.steps], dtype=int)
+        if result.duals is not None:
+            power = float(result.duals.power_price_per_mwh[first.site][chosen].mean())
+        series = scenario.deciding_intensity(site)
+        bought = None if site.grid is None else float(site.grid.import_price_per_mwh[chosen].mean())
+        carbon = None if series is None else float(series.kg_per_mwh[chosen].mean())
+    energy = 0.0 if result.schedule is None else job_energy(scenario, result.schedule)[job.name].facility_mwh
+    return JobExplanation(
+        job=job.name,
+        kind=job.kind,
+        currency=scenario.currency,
+        site=None if first is None else first.site,
+        fleet=None if first is None else first.fleet,
+        start=None if first is None else timeline.at(first.first_step).isoformat(),
+        end=None if end is None else timeline.at(end).isoformat(),
+        accelerators=float(job.gpus),
+        energy_mwh=energy,
+        release=job.release.isoformat(),
+        deadline=job.deadline.isoformat(),
+        slack_h=None if end is None else (job.last_boundary(timeline) - end) * timeline.step_h,
+        power_price_per_mwh=power,
+        import_price_per_mwh=bought,
+        carbon_kg_per_mwh=carbon,
+        alternatives=alternatives,
+        method=method,
+    )
+
+
+def _signed(value: float, digits: int) -> str:
+    """A change with its sign; what rounds to nothing has none."""
+    rounded = round(value, digits)
+    return f"{rounded:+,.{digits}f}" if rounded else "0"
+
+
+def _clock(instant: datetime) -> str:
+    return f"{instant.astimezone(UTC):%d %b %H:%M} UTC"
+
+
+__all__ = ["Alternative", "HourExplanation", "JobExplanation", "SiteHour", "explain_hour", "explain_job"]
