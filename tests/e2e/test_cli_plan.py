@@ -211,14 +211,16 @@ def test_infeasible_is_explained(edited, jw, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_limit_without_a_plan_claims_none(small: Path, jw, tmp_path: Path) -> None:
-    outcome = jw("plan", small, "-o", tmp_path / "run", "--strategy", "exact", "--time-limit", "0.000001", "--json")
+def test_limit_without_a_plan_claims_none(jw, tmp_path: Path) -> None:
+    assert jw("init", tmp_path).status == 0
+    limits = ("--strategy", "exact", "--time-limit", "0.001")
+    outcome = jw("plan", tmp_path / "scenario.toml", "-o", tmp_path / "run", *limits, "--json")
     assert outcome.status == 5
     assert outcome.document["error"]["code"] == "limit-reached"
     assert "without a plan" in outcome.document["error"]["message"]
-    if (tmp_path / "run").exists():
-        assert json.loads((tmp_path / "run" / "run.json").read_text())["plan"]["exists"] is False
-        assert jw("report", tmp_path / "run").status == 6
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["plan"]["exists"] is False
+    for command in ("report", "compare"):
+        assert jw(command, tmp_path / "run").status == 6
 
 
 @pytest.mark.parametrize(

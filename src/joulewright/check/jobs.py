@@ -127,23 +127,28 @@ def _divisible_work(judge: Judge, scenario: Scenario, job: TrainingJob, segments
 
     Work on another fleet is converted by the ratio of the two fleets' speeds for this job. The sum may
     exceed what is needed, but by less than the work of the last step: otherwise that step runs for nothing.
+    An elastic job may hold its mean size by taking turns between two sizes, which is slower: what runs for
+    nothing is judged at the least speed of that mean, the chord of the speed curve.
     """
     timeline = scenario.timeline
     own_speed = _speed_of(job, _fleet(scenario, segments[0]))
-    done_h = last_step_h = 0.0
+    done_h = least_h = last_step_h = 0.0
     for position, segment in enumerate(segments):
-        ratio, rate = _speed_of(job, _fleet(scenario, segment)) / own_speed, 1.0
+        ratio, rate, least = _speed_of(job, _fleet(scenario, segment)) / own_speed, 1.0, 1.0
         if job.kind == "elastic":
             sizes, speeds = np.array(job.speed_points).T
             rate = float(np.interp(segment.accelerators, sizes, speeds))
+            least = float(np.interp(segment.accelerators, sizes[[0, -1]], speeds[[0, -1]]))
         restarts = position > 0 and not _goes_on(segments[position - 1], segment)
-        done_h += (_running_hours(scenario, segment) * rate - restarts * job.restart_loss_h) * ratio
+        hours, lost_h = _running_hours(scenario, segment), restarts * job.restart_loss_h
+        done_h += (hours * rate - lost_h) * ratio
+        least_h += (hours * least - lost_h) * ratio
         last_step_h = timeline.step_h * segment.last_fraction * rate * ratio
     needed_h = job.duration_on(_fleet(scenario, segments[0]), timeline)
     limit = Limit(constraint="duration", where=job.name, quantity="Work done", unit="h", sense="at least")
     end = segments[-1].stop_step
     yield from judge.scalar(limit, done_h, needed_h, end)
-    if done_h - needed_h >= last_step_h * (1.0 - 1e-9):
+    if least_h - needed_h >= last_step_h * (1.0 - 1e-9):
         message = (
             f"job {job.name!r} needs {needed_h:.9g} h of work but runs for {done_h:.9g} h; its last step is not needed"
         )

@@ -87,5 +87,8 @@ def run_baselines(scenario: Scenario, options: PlanOptions, output: Output) -> t
     found = []
     for name in BASELINES:
         output.say(f"baseline {name}")
-        found.append(NamedPlan(name=name, description=BASELINES[name], result=run_baseline(name, scenario, options)))
+        result = run_baseline(name, scenario, options)
+        if result.schedule is None:
+            output.say(f"baseline {name} found no plan: {'; '.join(result.notes) or result.status}")
+        found.append(NamedPlan(name=name, description=BASELINES[name], result=result))
     return tuple(found)

@@ -16,7 +16,7 @@ import numpy as np
 from joulewright.account import settle
 from joulewright.check import violations
 from joulewright.errors import InfeasibleError
-from joulewright.model import GridConnection, Scenario, Schedule, Site, SiteSchedule
+from joulewright.model import GridConnection, Scenario, Schedule, Site
 from joulewright.plan.clock import Clock
 from joulewright.plan.energy_stage import EnergyStage, bought_as_needed, optimise_energy
 from joulewright.plan.inputs import Inputs, build_inputs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 import highspy
@@ -14,34 +13,15 @@ from joulewright.plan.clock import Clock
 from joulewright.plan.formulation import build
 from joulewright.plan.incumbent import opposite_flows, plan_cost
 from joulewright.plan.infeasible import raise_infeasible
+from joulewright.plan.integer import IntegerRun, hold_integers, run_integer
 from joulewright.plan.model import Exclusive, JointProgram
 from joulewright.plan.options import PlanOptions
 from joulewright.plan.program import FloatArray, Program
 from joulewright.plan.result import Status
-from joulewright.plan.solver import LinearSolution, pass_program, read_solution
+from joulewright.plan.solver import pass_program, read_solution
 from joulewright.plan.strategy import Outcome
-from joulewright.plan.work import work_per_iteration
 
 _ENDINGS: dict[str, Status] = {"Optimal": "optimal", "Time limit reached": "time-limit"}
-
-
-@dataclass(frozen=True, eq=False)
-class IntegerRun:
-    """One run of HiGHS on a mixed-integer program.
-
-    Attributes
-    ----------
-    values : FloatArray or None
-        The incumbent; None when HiGHS itself does not call it feasible.
-    bound : float
-        Dual bound of the search tree.
-    status : str
-        HiGHS model status.
-    """
-
-    values: FloatArray | None
-    bound: float
-    status: str
 
 
 def solve_exact(scenario: Scenario, options: PlanOptions, clock: Clock, start: FloatArray | None = None) -> Outcome:
@@ -113,49 +93,3 @@ def _relaxed(program: Program) -> highspy.Highs:
     highs = pass_program(program, options={"solver": solver, "run_crossover": "off" if solver == "ipm" else "on"})
     highs.run()
     return highs
-
-
-def run_integer(
-    program: Program, limits: dict[str, Any], clock: Clock, *, start: FloatArray | None = None
-) -> IntegerRun:
-    """Run HiGHS under the limits of the clock, from a known solution where there is one."""
-    remaining = clock.remaining_s()
-    if np.isfinite(remaining):
-        limits = {**limits, "time_limit": max(0.01, remaining)}
-    highs = pass_program(program, integer=True, options=limits)
-    if start is not None:
-        guess = highspy.HighsSolution()
-        guess.col_value = start.tolist()
-        highs.setSolution(guess)
-    unit, before = work_per_iteration(program), clock.work
-
-    def poll(event: Any) -> None:
-        clock.work = before + unit * max(0, event.data_out.simplex_iteration_count)
-        dual = -float(event.data_out.mip_dual_bound)
-        if np.isfinite(dual):
-            clock.bound = min(clock.bound, dual)
-        primal = -float(event.data_out.mip_primal_bound)
-        if np.isfinite(primal) and abs(primal) < 1e29:
-            clock.objective = primal if clock.objective is None else max(clock.objective, primal)
-        clock.report("search tree")
-        stop = clock.options.should_stop is not None and clock.options.should_stop()
-        event.interrupt(bool(stop or clock.remaining_work() <= 0.0))
-
-    highs.cbMipInterrupt.subscribe(poll)
-    highs.run()
-    info = highs.getInfo()
-    status = highs.modelStatusToString(highs.getModelStatus())
-    feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
-    clock.work = before + unit * max(0, info.simplex_iteration_count)
-    values = np.asarray(highs.getSolution().col_value) if feasible else None
-    return IntegerRun(values, float(info.mip_dual_bound), status)
-
-
-def hold_integers(program: Program, values: FloatArray) -> LinearSolution:
-    """The LP with every integer column held at its rounded value."""
-    held = np.rint(values)
-    lower = np.where(program.integer, held, program.lower)
-    upper = np.where(program.integer, held, program.upper)
-    highs = pass_program(replace(program, lower=lower, upper=upper))
-    highs.run()
-    return read_solution(highs)

@@ -19,6 +19,7 @@ from joulewright.model import (
     SiteSchedule,
 )
 from joulewright.physics.battery import storage_coefficients
+from joulewright.plan.constraints.demand import TOKEN_UNIT
 from joulewright.plan.constraints.renewables import available_mw
 from joulewright.plan.divisible_schedule import divisible_segments
 from joulewright.plan.inputs import Inputs, RouteIndex
@@ -134,7 +135,7 @@ def _split(
     head = f"{route.service.name},{'+'.join(route.regions)}"
     flows = {
         (index.site.name, index.fleet.name): np.maximum(
-            0.0, reader.get("served", f"{head},{index.site.name}/{index.fleet.name}", inputs.steps)
+            0.0, TOKEN_UNIT * reader.get("served", f"{head},{index.site.name}/{index.fleet.name}", inputs.steps)
         )
         for index in route.fleets
     }

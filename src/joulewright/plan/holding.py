@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
-from joulewright.model import JobSchedule, Schedule, Segment
+from joulewright.model import JobSchedule, Schedule, TrainingJob
+from joulewright.physics.transfer import transfer_h
 from joulewright.plan.inputs import JobGroup
-from joulewright.plan.model import JointProgram
+from joulewright.plan.model import JointProgram, Run
 from joulewright.plan.placement import place_cheaply
-from joulewright.plan.program import Block, FloatArray, IntArray
+from joulewright.plan.program import FloatArray, IntArray
 
 
 def integer_values(joint: JointProgram, schedule: Schedule) -> tuple[IntArray, FloatArray]:
@@ -71,7 +73,7 @@ def start_column(joint: JointProgram, group: int, place: tuple[str, str], step: 
     starts = joint.starts
     if starts is not None:
         for item in np.flatnonzero((starts.group == group) & (starts.step == step)):
-            index = starts.placements[item].fleet
+            index = starts.placements[int(item)].fleet
             if (index.site.name, index.fleet.name) == place:
                 return int(starts.block.index[item])
     name = joint.inputs.rigid[group].job.name
@@ -88,6 +90,8 @@ def _hold_rigid(joint: JointProgram, schedule: Schedule, values: FloatArray) -> 
                 values[start_column(joint, position, (first.site, first.fleet), first.first_step)] += 1.0
             elif group.job.name in rejections:
                 values[rejections[group.job.name]] += 1.0
+            else:
+                raise ValueError(f"job {name!r} must run, but has no segments in the schedule")
 
 
 def _by_label(joint: JointProgram, family: str) -> dict[str, int]:
@@ -98,44 +102,48 @@ def _by_label(joint: JointProgram, family: str) -> dict[str, int]:
 def _hold_divisible(joint: JointProgram, group: JobGroup, entry: JobSchedule, values: FloatArray) -> None:
     name, rejections = group.job.name, _by_label(joint, "rejected_divisible")
     if not entry.segments:
+        if name not in rejections:
+            raise ValueError(f"job {name!r} must run, but has no segments in the schedule")
         values[rejections[name]] = 1.0
         return
     choices = _by_label(joint, "fleet_choice")
     for segment in entry.segments:
-        block, offset = running_block(joint, name, segment)
-        values[block.index[segment.first_step - offset : segment.stop_step - offset]] = 1.0
-        chosen = choices.get(f"{name},{segment.site}/{segment.fleet}")
-        if chosen is not None:
-            values[chosen] = 1.0
-    for column in _moves(joint, name, entry):
+        run = find_run(joint, name, (segment.site, segment.fleet))
+        if not run.first <= segment.first_step < segment.stop_step <= run.first + run.count:
+            span = f"{joint.inputs.step_label(segment.first_step)} for {segment.stop_step - segment.first_step} steps"
+            raise ValueError(f"job {name!r} cannot run from {span}, which leaves its window")
+        values[run.running.index[segment.first_step - run.first : segment.stop_step - run.first]] = 1.0
+        if run.name in choices:
+            values[choices[run.name]] = 1.0
+    for column in _moves(joint, group.job, entry):
         values[column] = 1.0
 
 
-def running_block(joint: JointProgram, job: str, place: Segment) -> tuple[Block, int]:
-    """Run columns of a divisible job on the fleet of a segment, and the step of the first one.
+def find_run(joint: JointProgram, job: str, place: tuple[str, str]) -> Run:
+    """Columns of a divisible job on ``(site, fleet)``.
 
     Raises
     ------
     ValueError
         If the job may not run there.
     """
-    head = f"{job},{place.site}/{place.fleet},"
-    labels = {joint.inputs.step_label(step): step for step in range(joint.inputs.steps)}
-    for block in joint.program.variables.get("running", []):
-        label = block.label(0)
-        if label.startswith(head):
-            return block, labels[label.removeprefix(head)]
-    raise ValueError(f"job {job!r} cannot run on {place.site}/{place.fleet}")
+    for run in joint.runs.get(job, ()):
+        if (run.place.fleet.site.name, run.place.fleet.fleet.name) == place:
+            return run
+    raise ValueError(f"job {job!r} cannot run on {'/'.join(place)}")
 
 
-def _moves(joint: JointProgram, name: str, entry: JobSchedule) -> Iterator[int]:
-    """Columns of the moves between consecutive segments; a job leaves as soon as it stops."""
-    for one, other in zip(entry.segments, entry.segments[1:], strict=False):
+def _moves(joint: JointProgram, job: TrainingJob, entry: JobSchedule) -> Iterator[int]:
+    """Columns of the moves between segments on different fleets; the state arrives as the job goes on."""
+    scenario, columns = joint.inputs.scenario, _by_label(joint, "move")
+    for one, other in pairwise(entry.segments):
         if (one.site, one.fleet) == (other.site, other.fleet):
             continue
-        head = (
-            f"{name},{one.site}/{one.fleet}>{name},{other.site}/{other.fleet},{joint.inputs.step_label(one.stop_step)}"
-        )
-        column = _by_label(joint, "move").get(head)
-        if column is not None:
-            yield column
+        link, delay = scenario.link(one.site, other.site), 0
+        if link is not None and one.site != other.site:
+            delay = scenario.timeline.steps_for(transfer_h(job.checkpoint_gb, link.bandwidth_gbit_s))
+        leaves = joint.inputs.step_label(other.first_step - delay)
+        label = f"{job.name},{one.site}/{one.fleet}>{job.name},{other.site}/{other.fleet},{leaves}"
+        if label not in columns:
+            raise ValueError(f"job {job.name!r} cannot move from {one.site} to {other.site} at {leaves}")
+        yield columns[label]

@@ -139,7 +139,7 @@ def explain_hour(scenario: Scenario, result: PlanResult, step: int) -> HourExpla
     if schedule is None:
         raise ValueError(f"the search ended as {result.status!r} without a plan, so there is nothing to explain")
     if not 0 <= step < timeline.steps:
-        raise IndexError(f"step {step} lies outside the horizon of {timeline.steps} steps; allowed are 0 to {timeline.steps - 1}")
+        raise IndexError(f"step {step} lies outside the horizon; allowed are 0 to {timeline.steps - 1}")
     scenario = reduce_scenario(scenario, frozenset(result.options.get("without", ())))
     return HourExplanation(
         start=timeline.at(step).isoformat(),
@@ -198,9 +198,10 @@ def _site(scenario: Scenario, schedule: Schedule, site: Site, parts: tuple[int, 
 def _served(schedule: Schedule, site: Site, step: int) -> dict[str, float]:
     total: dict[str, float] = {}
     for name, service in schedule.services.items():
-        rates = [row[step] for route, row in zip(service.routes, service.served_token_s, strict=True) if route.site == site.name]
-        if sum(rates) >= 0.5:
-            total[name] = float(sum(rates))
+        here = np.array([route.site == site.name for route in service.routes], bool)
+        rate = float(service.served_token_s[here, step].sum())
+        if rate >= 0.5:
+            total[name] = rate
     return total
 
 
@@ -214,7 +215,8 @@ def _limits(scenario: Scenario, schedule: Schedule, site: Site, parts: tuple[int
         if _reached(load.accelerators_in_use[fleet.name][step], fleet.available[step]):
             prices = None if duals is None else duals.accelerator_price_per_h.get(f"{site.name}/{fleet.name}")
             price = None if prices is None else float(prices[step])
-            yield Binding(what=f"all {fleet.available[step]:,.0f} accelerators of {fleet.name}", shadow_price=price, unit=f"{money}/h")
+            words = f"all {fleet.available[step]:,.0f} accelerators of {fleet.name}"
+            yield Binding(what=words, shadow_price=price, unit=f"{money}/h")
     if site.it_limit_mw is not None and _reached(load.it_mw[step], site.it_limit_mw[step]):
         yield Binding(what=f"IT limit of {site.it_limit_mw[step]:g} MW")
     for battery in site.batteries:
@@ -234,12 +236,13 @@ def _grid_limits(
     grid, money = site.grid, f"{scenario.currency}/MW"
     if grid is None:
         return
-    for word, flow, limit, prices in (
-        ("import", flows.grid_import_mw, grid.import_limit_mw, None if duals is None else duals.import_limit_price_per_mw),
-        ("export", flows.grid_export_mw, grid.export_limit_mw, None if duals is None else duals.export_limit_price_per_mw),
-    ):
+    pairs = [("import", flows.grid_import_mw, grid.import_limit_mw), ("export", flows.grid_export_mw, grid.export_limit_mw)]
+    for word, flow, limit in pairs:
         if flow[step] > _NEAR and _reached(flow[step], limit[step]):
-            price = None if prices is None else float(prices[site.name][step])
+            price = None
+            if duals is not None:
+                prices = duals.import_limit_price_per_mw if word == "import" else duals.export_limit_price_per_mw
+                price = float(prices[site.name][step])
             yield Binding(what=f"{word} limit of {limit[step]:g} MW", shadow_price=price, unit=money)
     for window in grid.demand_windows:
         peak = max(window.peak_so_far_mw, float(flows.grid_import_mw[window.members].max(initial=0.0)))
@@ -268,18 +271,16 @@ def _budgets(scenario: Scenario, result: PlanResult) -> Iterator[Binding]:
         return
     if carbon.budget_kg is not None and _reached(carbon.used_kg + ledger.carbon_kg, carbon.budget_kg):
         price = None if duals is None else duals.carbon_price_per_t
-        yield Binding(
-            what=f"carbon budget of {carbon.budget_kg / 1000.0:,.1f} t", shadow_price=price, unit=f"{scenario.currency}/t"
-        )
+        yield _budget("", carbon.budget_kg, price, scenario.currency)
     for site in scenario.sites:
         limit = site.carbon_budget_kg
         if limit is not None and _reached(ledger.total("carbon", site=site.name), limit):
             price = None if duals is None else duals.site_carbon_price_per_t.get(site.name)
-            yield Binding(
-                what=f"carbon budget of {limit / 1000.0:,.1f} t at {site.name}",
-                shadow_price=price,
-                unit=f"{scenario.currency}/t",
-            )
+            yield _budget(f" at {site.name}", limit, price, scenario.currency)
+
+
+def _budget(where: str, limit_kg: float, price: float | None, money: str) -> Binding:
+    return Binding(what=f"carbon budget of {limit_kg / 1000.0:,.1f} t{where}", shadow_price=price, unit=f"{money}/t")
 
 
 def _reached(value: float, limit: float) -> bool:
@@ -293,7 +294,8 @@ def _site_lines(site: SiteHour, money: str) -> Iterator[str]:
         "export": (site.export_price_per_mwh, f"{money}/MWh"),
         "carbon": (site.carbon_kg_per_mwh, "kg/MWh"),
     }
-    yield f"{site.site}: " + ", ".join(f"{key} {value:,.2f} {unit}" for key, (value, unit) in prices.items() if value is not None)
+    known = [f"{key} {value:,.2f} {unit}" for key, (value, unit) in prices.items() if value is not None]
+    yield f"{site.site}: {', '.join(known)}"
     for word, flows in (("supply", site.supply_mw), ("use", site.use_mw)):
         parts = [f"{key} {value:,.3f}" for key, value in flows.items() if abs(value) >= _SHOWN_MW]
         yield f"  {word} {np.sum(list(flows.values())):,.3f} MW = " + (" + ".join(parts) or "nothing")

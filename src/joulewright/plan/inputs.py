@@ -151,7 +151,7 @@ def build_inputs(scenario: Scenario, previous: Schedule | None = None, churn_cos
 def _job_groups(scenario: Scenario, fleets: tuple[FleetIndex, ...], previous: Schedule | None) -> list[JobGroup]:
     alike: dict[str, list[TrainingJob]] = {}
     before = {job.name: _before(previous, job.name) for job in scenario.training}
-    for job in scenario.training:
+    for job in (job for job in scenario.training if not _is_done(scenario, job)):
         key = repr((replace(job, name=""), before[job.name])) if job.kind == "rigid" else job.name
         alike.setdefault(key, []).append(job)
     return [
@@ -163,6 +163,12 @@ def _job_groups(scenario: Scenario, fleets: tuple[FleetIndex, ...], previous: Sc
         )
         for jobs in alike.values()
     ]
+
+
+def _is_done(scenario: Scenario, job: TrainingJob) -> bool:
+    """Whether a job that runs already has no work left at the start of the horizon."""
+    left_h = [job.duration_on(fleet, scenario.timeline) for site, fleet in scenario.fleets() if job.allows(site.name)]
+    return job.running_since is not None and bool(left_h) and max(left_h) <= 0.0
 
 
 def _before(previous: Schedule | None, name: str) -> tuple[str, str, int] | None:

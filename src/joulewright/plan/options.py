@@ -87,7 +87,7 @@ class PlanOptions:
     without: frozenset[str] = frozenset()
     previous: Schedule | None = None
     churn_cost: float = 0.0
-    window_h: float = 120.0
+    window_h: float = 168.0
     commit_h: float = 72.0
     progress: Callable[[Progress], None] | None = field(default=None, compare=False, repr=False)
     should_stop: Callable[[], bool] | None = field(default=None, compare=False, repr=False)

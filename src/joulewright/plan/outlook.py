@@ -9,10 +9,10 @@ import numpy as np
 from joulewright.model import FloatArray, Scenario
 from joulewright.plan.extraction import Reader
 from joulewright.plan.formulation import build
+from joulewright.plan.free_generators import relax_generators
 from joulewright.plan.guided.workbench import Workbench, lagrangian_bound
 from joulewright.plan.infeasible import raise_infeasible
 from joulewright.plan.inputs import FleetIndex, JobGroup
-from joulewright.plan.relaxation import relax_generators
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,15 +52,24 @@ class Outlook:
     work: float
 
 
-def look_ahead(scenario: Scenario, without: frozenset[str]) -> Outlook:
+def look_ahead(scenario: Scenario, without: frozenset[str], *, relax: bool = True) -> Outlook:
     """Solve the relaxation of the whole horizon by interior point.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The facts.
+    without : frozenset of str
+        Rules of the model to switch off.
+    relax : bool
+        True to leave generator commitment out: a smaller program with a slightly weaker bound.
 
     Raises
     ------
     InfeasibleError
         If even the relaxation is infeasible.
     """
-    relaxed = relax_generators(scenario)
+    relaxed = relax_generators(scenario) if relax else scenario
     joint = build(relaxed, without=without)
     bench = Workbench(joint.program, {"threads": 1})
     solution = bench.interior_solve()

@@ -269,7 +269,7 @@ def _window_cost(run: Run, prices: list[FloatArray]) -> FloatArray:
 
 
 def window_sums(run: Run, each: FloatArray) -> FloatArray:
-    """Sum of a series over the run from every start, shape ``(len(run.starts),)``; its mean counts beyond the horizon."""
+    """Sum of a series over the run from every start, shape ``(len(run.starts),)``; beyond the horizon its mean counts."""
     reach = np.concatenate([[0.0], np.cumsum(np.concatenate([each, np.full(run.steps, each.mean())]))])
     first = np.arange(run.starts.start, run.starts.stop)
     return np.asarray(reach[first + run.steps] - reach[first])

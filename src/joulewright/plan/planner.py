@@ -14,6 +14,7 @@ from joulewright.model import Scenario, Schedule
 from joulewright.plan.clock import Clock, relative_gap
 from joulewright.plan.exact import solve_exact
 from joulewright.plan.extraction import read_duals, read_schedule
+from joulewright.plan.formulation import build
 from joulewright.plan.guided.strategy import solve_guided
 from joulewright.plan.options import PlanOptions
 from joulewright.plan.reduction import reduce_scenario
@@ -22,7 +23,8 @@ from joulewright.plan.rolling import solve_rolling
 from joulewright.plan.rounding_notes import rounding_notes
 from joulewright.plan.strategy import Outcome
 
-_STRATEGIES = {"guided": solve_guided, "exact": solve_exact, "rolling": solve_rolling}
+LARGE_NONZEROS = 250_000
+"""Above this many coefficients the guided strategy works window by window under one long view."""
 
 
 def plan(scenario: Scenario, options: PlanOptions | None = None) -> PlanResult:
@@ -51,8 +53,19 @@ def plan(scenario: Scenario, options: PlanOptions | None = None) -> PlanResult:
     options = options or PlanOptions()
     scenario = reduce_scenario(scenario, options.without)
     clock = Clock(options)
-    outcome = _STRATEGIES[options.strategy](scenario, options, clock)
+    outcome = _solve(scenario, options, clock)
     return finish(scenario, options, clock, outcome)
+
+
+def _solve(scenario: Scenario, options: PlanOptions, clock: Clock) -> Outcome:
+    if options.strategy == "exact":
+        return solve_exact(scenario, options, clock)
+    if options.strategy == "rolling":
+        return solve_rolling(scenario, options, clock)
+    joint = build(scenario, without=options.without, previous=options.previous, churn_cost=options.churn_cost)
+    if joint.program.value.size > LARGE_NONZEROS:
+        return solve_rolling(scenario, options, clock, relax=joint.program.value.size > 4 * LARGE_NONZEROS)
+    return solve_guided(scenario, options, clock, joint)
 
 
 def finish(scenario: Scenario, options: PlanOptions, clock: Clock, outcome: Outcome) -> PlanResult:

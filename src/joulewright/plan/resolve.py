@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from joulewright.account import site_load
-from joulewright.model import Scenario, Schedule, Segment
+from joulewright.model import Scenario, Schedule
 from joulewright.plan.clock import Clock
-from joulewright.plan.exact import run_integer
 from joulewright.plan.formulation import build
 from joulewright.plan.guided.rounding import one_way
 from joulewright.plan.guided.workbench import Workbench
-from joulewright.plan.holding import integer_values, running_block, start_column
+from joulewright.plan.holding import find_run, integer_values, start_column
 from joulewright.plan.incumbent import PAIRS, plan_cost
 from joulewright.plan.inputs import JobGroup
+from joulewright.plan.integer import run_integer
 from joulewright.plan.options import PlanOptions
 from joulewright.plan.placement import Run
 from joulewright.plan.program import FloatArray, IntArray
@@ -155,26 +155,21 @@ class Resolver:
             full[self._column("rejected_divisible", name)] = 1.0
             return full, nothing
         index = move.run.fleet
-        choice = self._column("fleet_choice", f"{name},{index.site.name}/{index.fleet.name}")
+        run = find_run(self._joint, name, (index.site.name, index.fleet.name))
+        choice = self._column("fleet_choice", run.name)
         if choice >= 0:
             full[choice] = 1.0
-        stop = (move.start or 0) + move.run.steps
-        place = Segment(
-            site=index.site.name, fleet=index.fleet.name, first_step=move.start or 0, stop_step=stop, accelerators=1.0
-        )
-        block, offset = running_block(self._joint, name, place)
         if move.start is None:
-            return full, block.index
-        full[block.index[move.start - offset : stop - offset]] = 1.0
+            return full, run.running.index
+        full[run.running.index[move.start - run.first : move.start - run.first + move.run.steps]] = 1.0
         return full, nothing
 
     def _own_columns(self, name: str) -> IntArray:
         """Integer columns of one divisible job."""
-        program, found = self._joint.program, []
-        for family in ("running", "fleet_choice", "move", "rejected_divisible"):
-            for block in program.variables.get(family, []):
-                if block.label(0) == name or block.label(0).startswith(f"{name},"):
-                    found.append(block.index.ravel())
+        found = [run.running.index for run in self._joint.runs.get(name, ())]
+        for family in ("fleet_choice", "move", "rejected_divisible"):
+            blocks = self._joint.program.variables.get(family, [])
+            found += [block.index for block in blocks if f"{block.label(0)},".startswith(f"{name},")]
         return np.concatenate(found or [np.empty(0, np.int64)]).astype(np.int64)
 
     def _column(self, family: str, label: str) -> int:
@@ -195,5 +190,6 @@ class Resolver:
         name, window = run.fleet.fleet.name, slice(move.start, move.start + run.steps)
         free = run.fleet.fleet.available[window] - load.training_accelerators[name][window]
         if free.size and free.min() < run.gpus:
-            return f"not possible: other jobs leave {max(0.0, free.min()):,.0f} of the {run.gpus:,.0f} accelerators it needs"
+            left = max(0.0, float(free.min()))
+            return f"not possible: other jobs leave {left:,.0f} of the {run.gpus:,.0f} accelerators it needs"
         return "not possible while all other jobs stay: power or another limit is short"

@@ -25,23 +25,30 @@ from joulewright.plan.outlook import look_ahead
 from joulewright.plan.strategy import Outcome
 from joulewright.plan.windows import Piece, Progressed, keep, piece_scenario, pieces
 
-_WINDOW_GAP = 0.003
-_WINDOW_WORK = 4.0
+_WINDOW_GAP = 0.001
+_WINDOW_WORK = 8.0
 
 
-def solve_rolling(scenario: Scenario, options: PlanOptions, clock: Clock) -> Outcome:
+def solve_rolling(scenario: Scenario, options: PlanOptions, clock: Clock, *, relax: bool = True) -> Outcome:
     """Plan a long horizon in overlapping windows.
 
     One linear program over the whole horizon, generators relaxed, gives the bound, the worth of stored energy
     at every window's end, the peaks to expect, the price of carbon and what a job would cost later. Each window
     is then planned by the guided strategy and its first hours are kept.
 
+    Parameters
+    ----------
+    scenario, options, clock
+        What to plan, how, and where progress is kept.
+    relax : bool
+        True to leave generator commitment out of the long view.
+
     Raises
     ------
     InfeasibleError
         If the relaxation or a window has no plan.
     """
-    outlook = look_ahead(scenario, options.without)
+    outlook = look_ahead(scenario, options.without, relax=relax)
     clock.bound, clock.work = -outlook.bound, outlook.work
     clock.report("long view")
     step_h = scenario.timeline.step_h
@@ -59,7 +66,8 @@ def solve_rolling(scenario: Scenario, options: PlanOptions, clock: Clock) -> Out
         if reason in ("interrupted", "time-limit", "work-limit") and piece.commit < scenario.timeline.steps:
             return Outcome(None, None, outlook.bound, reason, notes=(f"stopped at step {piece.commit}: no whole plan",))
     schedule = _join(scenario, done, parts)
-    notes = (f"rolling: windows of {options.window_h:g} h, {options.commit_h:g} h kept; bound with generators relaxed",)
+    how = "without" if relax else "with"
+    notes = (f"windows of {options.window_h:g} h, {options.commit_h:g} h kept; long view {how} generator commitment",)
     return Outcome(None, None, outlook.bound, "search-ended", notes=notes, schedule=schedule)
 
 

@@ -3,7 +3,7 @@
 Constraint (1): ``sum over fleets and steps of start[j, f, t] + rejected[j] = count[j]`` where equal jobs
 are one group with an integer count. Starts exist only inside the window and on fleets that are large
 enough. Rejection exists only for jobs that are not required; it costs the job's value, and the values of
-all such jobs are a constant of the objective.
+all jobs are a constant of the objective.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ def add_assignment(model: Model) -> None:
     starts = _start_columns(model, groups)
     model.starts = starts
     counts = np.array([group.count for group in groups], float)
+    model.builder.offset -= sum(group.count * group.job.value for group in groups)
     terms = [Term(starts.group, starts.block.index, 1.0)]
     rejected = _rejection_term(model, groups)
     if rejected is not None:
@@ -41,7 +42,6 @@ def _rejection_term(model: Model, groups: tuple[JobGroup, ...]) -> Term | None:
         return None
     counts = np.array([groups[position].count for position in optional], float)
     values = np.array([groups[position].job.value for position in optional])
-    model.builder.offset -= float((counts * values).sum())
     values = values + [model.inputs.churn_cost * (groups[item].before is not None) for item in optional]
     block = model.builder.variable(
         "rejected",

@@ -16,10 +16,9 @@ from joulewright.plan.program import Term
 def add_capacity(model: Model) -> None:
     """Add accelerator rows per fleet and IT-power rows per site."""
     for index in model.inputs.fleets:
-        terms = model.capacity[index.position]
-        # A single family of held accelerators is bounded by its own column.
-        if len(terms) > 1:
-            name = f"{index.site.name}/{index.fleet.name}"
+        terms, name = model.capacity[index.position], f"{index.site.name}/{index.fleet.name}"
+        # Accelerators held by rigid jobs alone are bounded by their own column.
+        if terms and not (len(terms) == 1 and model.block_for("held", name)):
             model.builder.add_rows(
                 "accelerators", model.inputs.steps, model.label(name), terms, upper=index.fleet.available
             )

@@ -16,19 +16,22 @@ from joulewright.plan.inputs import FleetIndex, Inputs, RouteIndex
 from joulewright.plan.model import Model
 from joulewright.plan.program import Term
 
+TOKEN_UNIT = 1e6
+"""Tokens per second in one unit of the served and unserved variables: Mtoken/s keeps the program well scaled."""
+
 
 def add_demand(model: Model) -> None:
     """Add routing and unserved-demand variables and the demand rows."""
     scenario = model.inputs.scenario
     for route in model.inputs.routes:
-        demand = route_demand(route)
+        demand = route_demand(route) / TOKEN_UNIT
         name = f"{route.service.name},{'+'.join(route.regions)}"
-        earned = coefficients.served_revenue_per_token_s(scenario, route.service)
+        earned = TOKEN_UNIT * coefficients.served_revenue_per_token_s(scenario, route.service)
         terms = [_served(model, route, index, (name, demand, earned)) for index in allowed_fleets(model, route)]
         penalty = coefficients.unserved_cost_per_token_s(scenario, route.service)
         if penalty is not None:
             unserved = model.builder.variable(
-                "unserved_demand", model.inputs.steps, model.label(name), upper=demand, cost=penalty
+                "unserved_demand", model.inputs.steps, model.label(name), upper=demand, cost=TOKEN_UNIT * penalty
             )
             terms.append(Term(model.steps, unserved.index, 1.0))
         elif not terms and demand.any():
@@ -67,12 +70,12 @@ def _served(model: Model, route: RouteIndex, index: FleetIndex, parts: tuple[str
         "served",
         model.inputs.steps,
         model.label(name, f"{index.site.name}/{index.fleet.name}"),
-        upper=np.minimum(demand, index.fleet.available * point.throughput_token_s),
+        upper=demand,
         cost=-earned,
     )
-    per_token_s = 1.0 / point.throughput_token_s
-    model.capacity[index.position].append(Term(model.steps, served.index, per_token_s))
-    model.add_load(index.site_position, served, (point.active_power_mw - index.fleet.idle_power_mw) * per_token_s)
+    per_unit = TOKEN_UNIT / point.throughput_token_s
+    model.capacity[index.position].append(Term(model.steps, served.index, per_unit))
+    model.add_load(index.site_position, served, (point.active_power_mw - index.fleet.idle_power_mw) * per_unit)
     return Term(model.steps, served.index, 1.0)
 
 

@@ -8,14 +8,20 @@ fleet unless it may migrate (:mod:`joulewright.plan.constraints.migration`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from joulewright.errors import InfeasibleError
+from joulewright.model import TrainingJob
 from joulewright.plan.constraints.assignment import no_place
-from joulewright.plan.constraints.migration import add_migration
+from joulewright.plan.constraints.migration import FirstAndLast, add_migration
 from joulewright.plan.inputs import JobGroup, Placement
 from joulewright.plan.model import Model, Run
 from joulewright.plan.program import Block, Labeller, Term
+
+_STEP_TOLERANCE = 1e-5
+"""Ten times the feasibility tolerance of HiGHS for integer programs."""
 
 
 def add_divisible(model: Model) -> None:
@@ -29,8 +35,8 @@ def add_divisible(model: Model) -> None:
         if possible:
             runs = tuple(_add_run(model, group, place, window) for place in group.placements)
             model.runs[group.job.name] = runs
-            _add_work(model, group, runs, rejected)
-            _add_fleet_choice(model, group, runs, rejected)
+            places = add_migration if group.job.migratable and len(runs) > 1 else _add_fleet_choice
+            _add_work(model, group, runs, places(model, group.job, runs, rejected))
             _add_pinned_start(model, group, runs, rejected)
 
 
@@ -52,10 +58,10 @@ def _window(model: Model, group: JobGroup) -> tuple[int, int]:
 def _rejection(model: Model, group: JobGroup, *, possible: bool) -> Block | None:
     """Rejection of an optional job, certain where it has no place; its value is a constant of the objective."""
     job = group.job
-    if job.required:
-        return None
     value = job.value if possible else 0.0
     model.builder.offset -= value
+    if job.required:
+        return None
     return model.builder.variable(
         "rejected_divisible",
         1,
@@ -156,45 +162,47 @@ def _steps_before(model: Model, group: JobGroup) -> int:
     return 0 if since is None else -model.inputs.scenario.timeline.ceil(since)
 
 
-def _add_work(model: Model, group: JobGroup, runs: tuple[Run, ...], rejected: Block | None) -> None:
-    """All work is done, and no more than a step's worth beyond it, which negative prices would otherwise reward."""
-    job, step_h = group.job, model.inputs.step_h
-    work, losses, spare = [], [], 1.0
-    for run in runs:
-        whole_h = job.duration_on(run.place.fleet.fleet, model.inputs.scenario.timeline)
-        levels = _levels(group, run)
-        work += [Term(0, block.index, step_h * speed / whole_h) for block, _, speed in levels]
-        spare = min(spare, levels[0][2] * step_h / whole_h)
-        losses.append(job.restart_loss_h / whole_h)
-        if run.begun is not None:
-            work.append(Term(0, run.begun.index, -losses[-1]))
-    # Every run is charged a loss; the first one, wherever it is, gets it back.
-    if rejected is not None:
-        work.append(Term(0, rejected.index, 1.0 - min(losses)))
-    most = 1.0 - max(losses) + (1.0 - 1e-6) * spare
-    model.builder.add_rows("work", 1, lambda _: job.name, work, lower=1.0 - min(losses), upper=most)
-
-
-def _add_fleet_choice(model: Model, group: JobGroup, runs: tuple[Run, ...], rejected: Block | None) -> None:
-    """One fleet for the whole job, unless it may migrate."""
-    job, builder = group.job, model.builder
-    if len(runs) == 1:
-        return
-    if job.migratable:
-        add_migration(model, job, runs, rejected)
-        return
+def _add_fleet_choice(model: Model, job: TrainingJob, runs: Sequence[Run], rejected: Block | None) -> FirstAndLast:
+    """One fleet for the whole job."""
+    builder = model.builder
     chosen = builder.variable("fleet_choice", len(runs), lambda position: runs[position].name, upper=1.0, integer=True)
     terms = [Term(0, chosen.index, 1.0)]
     if rejected is not None:
         terms.append(Term(0, rejected.index, 1.0))
     builder.add_rows("one_fleet", 1, lambda _: job.name, terms, lower=1.0, upper=1.0)
-    for position, run in enumerate(runs):
+    if len(runs) == 1 and job.required:
+        return chosen.index, chosen.index
+    for run, choice in zip(runs, chosen.index, strict=True):
         rows = np.arange(run.count)
-        there = [Term(rows, run.running.index, 1.0), Term(rows, chosen.index[position], -1.0)]
+        there = [Term(rows, run.running.index, 1.0), Term(rows, choice, -1.0)]
         builder.add_rows("at_fleet", run.count, run.running.label, there, upper=0.0)
+    return chosen.index, chosen.index
 
 
-def _add_pinned_start(model: Model, group: JobGroup, runs: tuple[Run, ...], rejected: Block | None) -> None:
+def _add_work(model: Model, group: JobGroup, runs: Sequence[Run], places: FirstAndLast) -> None:
+    """All work is done, and less than the last step's worth beyond it, which negative prices would otherwise reward.
+
+    Rows count steps on the slowest fleet, so that a solver's tolerance is a small part of a step. Every run is
+    charged a loss, which the first one gets back.
+    """
+    job, timeline = group.job, model.inputs.scenario.timeline
+    whole = np.array([job.duration_on(run.place.fleet.fleet, timeline) / timeline.step_h for run in runs])
+    per_step = whole.max() / whole
+    loss = per_step * job.restart_loss_h / timeline.step_h
+    work = []
+    for position, run in enumerate(runs):
+        work += [Term(0, block.index, per_step[position] * speed) for block, _, speed in _levels(group, run)]
+        if run.begun is not None:
+            work.append(Term(0, run.begun.index, -loss[position]))
+    first, last = places
+    spare = (1.0 - _STEP_TOLERANCE) * per_step * [_levels(group, run)[0][2] for run in runs]
+    least = [*work, Term(0, first, loss - whole.max())]
+    most = [*work, Term(0, first, loss), Term(0, last, -whole.max() - spare)]
+    model.builder.add_rows("work", 1, lambda _: job.name, least, lower=0.0)
+    model.builder.add_rows("work_limit", 1, lambda _: job.name, most, upper=0.0)
+
+
+def _add_pinned_start(model: Model, group: JobGroup, runs: Sequence[Run], rejected: Block | None) -> None:
     """A job with a pinned start, or one that already runs, runs in the first step of its window."""
     job = group.job
     if job.running_since is None and job.start is None:

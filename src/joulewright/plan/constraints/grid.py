@@ -34,9 +34,7 @@ def add_grid(model: Model) -> None:
             _add_ramp(model, site.name, (grid, bought, sold))
 
 
-def exchange_coefficients(
-    scenario: Scenario, unit: coefficients.GridCoefficients
-) -> tuple[FloatArray, FloatArray]:
+def exchange_coefficients(scenario: Scenario, unit: coefficients.GridCoefficients) -> tuple[FloatArray, FloatArray]:
     """Cost of one MW of import and worth of one MW of export in each step, carbon price included [currency/MW]."""
     price = coefficients.carbon_price_per_kg(scenario)
     cost = unit.import_cost + price * unit.import_carbon_kg

@@ -2,7 +2,7 @@
 
 Where the job is follows a flow: ``at[f, t] = at[f, t-1] + moves into f - moves out of f``. It runs only where it is,
 not while its state is on the way, and it runs as soon as the state has arrived: moving later costs the same, and
-this keeps a move from passing through a site without using it.
+this keeps a move from passing through a site that it does not use.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from joulewright.account import coefficients
 from joulewright.model import TrainingJob
 from joulewright.physics.transfer import transfer_h
 from joulewright.plan.model import Model, Run
-from joulewright.plan.program import Block, Labeller, Term
+from joulewright.plan.program import Block, IntArray, Labeller, Term
+
+FirstAndLast = tuple[IntArray, IntArray]
+"""Columns that say on which fleet a job is at the begin and at the end of its window; none is 1 if it is rejected."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +32,7 @@ class _Move:
     block: Block
 
 
-def add_migration(model: Model, job: TrainingJob, runs: Sequence[Run], rejected: Block | None) -> None:
+def add_migration(model: Model, job: TrainingJob, runs: Sequence[Run], rejected: Block | None) -> FirstAndLast:
     """Add locations and moves of a job that may change its fleet."""
     places = [model.builder.variable("location", run.count, run.running.label, upper=1.0) for run in runs]
     begin = [Term(0, place.index[0], 1.0) for place in places]
@@ -43,6 +46,10 @@ def add_migration(model: Model, job: TrainingJob, runs: Sequence[Run], rejected:
         _add_presence(model, (run, place), incoming)
         for move in incoming:
             _add_arrival(model, run, move)
+        if job.restart_loss_h > 0.0 and job.accelerator_speed:
+            _add_visits(model, run, [move for move in moves if move.source == position])
+    first, last = (np.array([place.index[end] for place in places]) for end in (0, -1))
+    return first, last
 
 
 def _moves(model: Model, job: TrainingJob, runs: Sequence[Run]) -> Iterator[_Move]:
@@ -95,7 +102,8 @@ def _add_presence(model: Model, parts: tuple[Run, Block], incoming: list[_Move])
     rows = np.arange(run.count)
     terms = [Term(rows, run.running.index, 1.0), Term(rows, place.index, -1.0)]
     for move in incoming:
-        terms += [Term(rows[shift:], move.block.index[: run.count - shift], 1.0) for shift in range(move.delay)]
+        shifts = range(min(move.delay, run.count))
+        terms += [Term(rows[shift:], move.block.index[: run.count - shift], 1.0) for shift in shifts]
     model.builder.add_rows("at_location", run.count, run.running.label, terms, upper=0.0)
 
 
@@ -104,3 +112,15 @@ def _add_arrival(model: Model, run: Run, move: _Move) -> None:
     rows = np.arange(max(0, run.count - move.delay))
     terms = [Term(rows, move.block.index[: rows.size], 1.0), Term(rows, run.running.index[move.delay :], -1.0)]
     model.builder.add_rows("arrival", rows.size, move.block.label, terms, upper=0.0)
+
+
+def _add_visits(model: Model, run: Run, outgoing: list[_Move]) -> None:
+    """The job has run where it leaves, so where it begins is where it first runs: speeds differ by fleet."""
+    rows, label = np.arange(run.count), run.running.label
+    visited = model.builder.variable("visited", run.count, label, upper=1.0)
+    grows = [Term(rows, visited.index, 1.0), Term(rows[1:], visited.index[:-1], -1.0)]
+    grows.append(Term(rows, run.running.index, -1.0))
+    model.builder.add_rows("visit", run.count, label, grows, upper=0.0)
+    for move in outgoing:
+        terms = [Term(rows[1:], move.block.index[1:], 1.0), Term(rows[1:], visited.index[:-1], -1.0)]
+        model.builder.add_rows("departure", run.count, move.block.label, terms, upper=0.0)

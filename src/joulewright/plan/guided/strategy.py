@@ -29,7 +29,9 @@ _RULES = (RoundingRule(0.85, 0.2), RoundingRule(0.95, 0.1), RoundingRule(0.7, 0.
 _PATIENCE = 40
 
 
-def solve_guided(scenario: Scenario, options: PlanOptions, clock: Clock) -> Outcome:
+def solve_guided(
+    scenario: Scenario, options: PlanOptions, clock: Clock, joint: JointProgram | None = None
+) -> Outcome:
     """Solve the joint model by LP bound, LP-guided construction and neighbourhood search.
 
     Small programs are handed to HiGHS with the plan found as a start.
@@ -39,7 +41,8 @@ def solve_guided(scenario: Scenario, options: PlanOptions, clock: Clock) -> Outc
     InfeasibleError
         If no plan satisfies every limit.
     """
-    joint = build(scenario, without=options.without, previous=options.previous, churn_cost=options.churn_cost)
+    if joint is None:
+        joint = build(scenario, without=options.without, previous=options.previous, churn_cost=options.churn_cost)
     search = GuidedSearch(joint, options, clock)
     ended = search.run()
     if ended in (None, "search-ended") and joint.program.integer.sum() <= SMALL_INTEGERS:
