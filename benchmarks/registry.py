@@ -21,9 +21,9 @@ class Measurement:
 
     Attributes
     ----------
-    figures : mapping of str to float
+    figures : mapping of str to float or None
         Measured numbers; the key ends in the unit.
-    ratios : mapping of str to float
+    ratios : mapping of str to float or None
         How many times better or worse than a named peer.
     conditions : mapping
         Sizes, seeds, versions and whatever else the numbers depend on.

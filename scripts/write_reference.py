@@ -86,7 +86,7 @@ def _command(command: click.Command, parent: click.Context) -> Iterator[str]:
     yield "| option | meaning |\n|---|---|"
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is not None:
+        if record is not None and record[1]:
             yield f"| `{record[0]}` | {record[1]} |".replace("\n", " ")
 
 

@@ -18,7 +18,8 @@ from joulewright.errors import DataError, Diagnostic
 from joulewright.io.codec import encode
 from joulewright.io.run_folder import FrontPoint, is_run, read_run, write_run
 from joulewright.model import Region
-from joulewright.plan.result import Duals, PlanOptions, PlanResult
+from joulewright.plan.options import PlanOptions
+from joulewright.plan.result import Duals, PlanResult
 
 FILES = {"run.json", "state.json", "state.parquet"}
 TABLES = {"series.parquet", "schedule.parquet", "routing.parquet", "ledger.parquet"}

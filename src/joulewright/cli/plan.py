@@ -144,7 +144,10 @@ def carry_out(request: Request, output: Output) -> int:
     for path in (request.run, *(path.parent for path in request.exports)):
         if path is not None:
             check_writable(path, purpose="the output")
-    options = plan_options(request, scenario)
+    previous = None
+    if request.previous is not None:
+        scenario, previous = go_on_from(request.previous, scenario)
+    options = plan_options(request, scenario, previous)
     result = solve(scenario, options, output)
     study = Study(scenario=scenario, result=result)
     if result.schedule is not None and result.status != "interrupted":
@@ -154,8 +157,8 @@ def carry_out(request: Request, output: Output) -> int:
     return conclude(study, request, written, output)
 
 
-def plan_options(request: Request, scenario: Scenario) -> PlanOptions:
-    """Options of the planner, with the earlier run to keep to where one is named."""
+def plan_options(request: Request, scenario: Scenario, previous: Schedule | None = None) -> PlanOptions:
+    """Options of the planner, with the earlier plan to keep to where there is one."""
     from joulewright.plan.options import PlanOptions
     from joulewright.units import parse_quantity
 
@@ -170,25 +173,28 @@ def plan_options(request: Request, scenario: Scenario) -> PlanOptions:
         threads=request.threads,
         seed=request.seed,
         without=request.without,
-        previous=None if request.previous is None else earlier_schedule(request.previous),
+        previous=previous,
         churn_cost=churn_cost,
     )
 
 
-def earlier_schedule(path: Path) -> Schedule:
-    """The schedule of an earlier run.
+def go_on_from(path: Path, scenario: Scenario) -> tuple[Scenario, Schedule]:
+    """The scenario after what an earlier run decided has taken its course, and where that run meant to have its jobs.
 
     Raises
     ------
     DataError
         If the folder is no run or its search ended without a plan.
+    ScenarioError
+        If a job runs where the scenario has no fleet.
     """
     from joulewright.io import read_run
+    from joulewright.plan.continuation import continue_from
 
-    result = read_run(path).result
-    if result.schedule is None:
-        raise DataError(f"{path} ended as {result.status!r} without a plan, so there is nothing to keep")
-    return result.schedule
+    run = read_run(path)
+    if run.result.schedule is None:
+        raise DataError(f"{path} ended as {run.result.status!r} without a plan, so there is nothing to keep")
+    return continue_from(scenario, run.scenario, run.result.schedule)
 
 
 def solve(scenario: Scenario, options: PlanOptions, output: Output) -> PlanResult:
@@ -210,10 +216,20 @@ def with_alternatives(study: Study, request: Request, options: PlanOptions, outp
     if request.baselines:
         study = replace(study, comparisons=run_baselines(study.scenario, options, output))
     if request.pareto is not None:
+        from joulewright.io import FrontPoint
         from joulewright.plan.pareto import pareto_front
 
         output.say(f"front of cost and carbon, {request.pareto} points")
-        study = replace(study, pareto=tuple(pareto_front(study.scenario, options, request.pareto)))
+        front = [
+            FrontPoint(
+                benefit=point.benefit,
+                cost=point.cost,
+                carbon_kg=point.carbon_kg,
+                abatement_cost_per_t=point.abatement_cost_per_t,
+            )
+            for point in pareto_front(study.scenario, options, request.pareto)
+        ]
+        study = replace(study, pareto=tuple(front))
     return study
 
 

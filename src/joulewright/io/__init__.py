@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from joulewright.io.exports import export_schedule
+    from joulewright.io.pypsa_export import write_pypsa
     from joulewright.io.run_folder import FrontPoint, NamedPlan, Run, read_run, write_run
     from joulewright.io.scenario_file import read_scenario, scenario_schema
     from joulewright.io.templates import write_template
@@ -22,6 +23,7 @@ _HOME = {
     "read_run": "run_folder",
     "read_scenario": "scenario_file",
     "scenario_schema": "scenario_file",
+    "write_pypsa": "pypsa_export",
     "write_run": "run_folder",
     "write_template": "templates",
 }
@@ -34,6 +36,7 @@ __all__ = [
     "read_run",
     "read_scenario",
     "scenario_schema",
+    "write_pypsa",
     "write_run",
     "write_template",
 ]

@@ -9,6 +9,7 @@ from datetime import timedelta
 import numpy as np
 
 from joulewright.model import Battery, Fleet, InferenceService, Scenario, Site, TrainingJob
+from joulewright.plan.constraints.demand import TOKEN_UNIT
 from joulewright.plan.model import JointProgram
 from joulewright.plan.program import IntArray
 from joulewright.plan.relaxation import Relaxation, Slack
@@ -28,7 +29,7 @@ def candidates(joint: JointProgram, jobs: list[str]) -> Iterator[Relaxation]:
     for service in scenario.inference:
         if service.unserved_penalty_per_mtoken is None:
             rows = _block(joint, "demand", service.name, rows=True)
-            slack = Slack(rows, 1.0, separate=True, per_unit=joint.inputs.step_h * 3600.0 / 1e6)
+            slack = Slack(rows, 1.0, separate=True, per_unit=joint.inputs.step_h * 3600.0 * TOKEN_UNIT / 1e6)
             words = f"allow {{}} Mtoken of {service.name} unserved"
             yield replace(_serve_less(service.name), unit="Mtoken", words=words, slack=slack)
 
@@ -135,7 +136,9 @@ def _site_changes(joint: JointProgram, site: Site) -> Iterator[Relaxation]:
 def _more_import(joint: JointProgram, name: str, limit_mw: float) -> Relaxation:
     def wider(site: Site, amount: float) -> Site:
         grid = site.grid
-        return site if grid is None else replace(site, grid=replace(grid, import_limit_mw=grid.import_limit_mw + amount))
+        return (
+            site if grid is None else replace(site, grid=replace(grid, import_limit_mw=grid.import_limit_mw + amount))
+        )
 
     def changed(scenario: Scenario, amount: float) -> Scenario:
         return _with_site(scenario, name, lambda site: wider(site, amount))
@@ -183,15 +186,10 @@ def _more_accelerators(joint: JointProgram, site: str, fleet: Fleet) -> Relaxati
         )
 
     head, key = f"{site}/{fleet.name}", f"site.{site}.fleet.{fleet.name}.count"
-    served = [
-        block.index
-        for block in joint.program.variables.get("served", [])
-        if block.label(0).rsplit(",", 1)[0].endswith(f",{head}")
-    ]
     rows, held = _block(joint, "accelerators", head, rows=True), _block(joint, "held", head)
-    alone = held[:0] if rows.size else held
-    opened = np.concatenate([*served, held if rows.size else held[:0]]).astype(np.int64)
-    slack, step = Slack(rows, bounded=alone, opened=opened), float(max(1, fleet.count // 100))
+    # Held accelerators alone have no row: the bound of their column is the limit.
+    slack = Slack(rows, opened=held) if rows.size else Slack(bounded=held)
+    step = float(max(1, fleet.count // 100))
     words = f"+{{}} accelerators in {head}"
     return Relaxation("accelerators", head, "accelerators", key, words, changed, slack, step)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import highspy
 import numpy as np
 from numpy.typing import NDArray
 
 from joulewright.model import FloatArray, Scenario, Timeline
+from joulewright.plan.constraints.demand import TOKEN_UNIT
+from joulewright.plan.explanation import figure
 from joulewright.plan.model import JointProgram
 from joulewright.plan.program import Block, IntArray, Program
 from joulewright.plan.solver import pass_program
@@ -110,7 +113,8 @@ def _proof(program: Program) -> FloatArray:
     highs.run()
     if highs.getModelStatus() != highspy.HighsModelStatus.kInfeasible:
         return np.zeros(program.shape[0])
-    _, exists, ray = highs.getDualRay()
+    proof: Any = highs
+    _, exists, ray = proof.getDualRay()
     if not exists:
         return np.ones(program.shape[0])
     weights = np.asarray(ray, float)
@@ -129,7 +133,8 @@ def _excess(program: Program, weights: FloatArray) -> float:
 
 def _slopes(program: Program, weights: FloatArray) -> FloatArray:
     columns = np.repeat(np.arange(program.cost.size), np.diff(program.start))
-    return np.bincount(columns, weights=program.value * weights[program.index], minlength=program.cost.size)
+    products = program.value * weights[program.index]
+    return np.asarray(np.bincount(columns, weights=products, minlength=program.cost.size), dtype=float)
 
 
 def _all_members(program: Program, weights: FloatArray, rows: IntArray) -> Iterator[Member]:
@@ -188,7 +193,11 @@ def tell(joint: JointProgram, conflict: Conflict) -> tuple[str, ...]:
     """One statement for each limit in a conflict, consecutive steps merged; long lists end with how many are left."""
     scenario = joint.inputs.scenario
     asked = [*_budgets(scenario, conflict), *_work(joint, conflict), *_loads(joint, conflict)]
-    given = [*_grid_limits(scenario, conflict), *_compute_limits(scenario, conflict), *_plant_limits(scenario, conflict)]
+    given = [
+        *_grid_limits(scenario, conflict),
+        *_compute_limits(scenario, conflict),
+        *_plant_limits(scenario, conflict),
+    ]
     if len(asked) + len(given) <= _SHOWN:
         return (*given, *asked)
     shown = [*asked, *given][:_SHOWN]
@@ -308,14 +317,15 @@ def _work(joint: JointProgram, conflict: Conflict) -> Iterator[str]:
     rates: dict[str, dict[int, float]] = {}
     for block in joint.program.rows.get("demand", []):
         head = block.label(0).rsplit(",", 1)[0]
-        service = head.split(",", 1)[0]
-        demand = block.values(joint.program.row_lower)
+        asked = rates.setdefault(head.split(",", 1)[0], {})
+        demand = TOKEN_UNIT * block.values(joint.program.row_lower)
         for step in conflict.steps("demand").get(head, ()):
-            rates.setdefault(service, {})[step] = rates.setdefault(service, {}).get(step, 0.0) + float(demand[step])
+            asked[step] = asked.get(step, 0.0) + float(demand[step])
     for service, asked in rates.items():
-        values = np.array([asked[step] for step in sorted(asked)])
-        span = spans(scenario.timeline, sorted(asked))
-        yield f"inference {service!r} asks for {_values(values, 'token/s')} {span} and may not go unserved"
+        if asked:
+            span = spans(scenario.timeline, asked)
+            total = _values(np.array(list(asked.values())), "token/s")
+            yield f"inference {service!r} asks for {total} {span} and may not go unserved"
 
 
 def jobs_of(conflict: Conflict) -> list[str]:
@@ -369,5 +379,5 @@ def _moment(instant: datetime) -> str:
 def _values(values: NDArray[np.float64], unit: str) -> str:
     low, high = float(values.min()), float(values.max())
     if high - low <= 1e-6 * max(1.0, abs(high)):
-        return f"{high:,.6g} {unit}"
-    return f"{low:,.4g} to {high:,.4g} {unit}"
+        return f"{figure(high)} {unit}"
+    return f"{figure(low)} to {figure(high)} {unit}"

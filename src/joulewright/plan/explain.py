@@ -21,8 +21,8 @@ from joulewright.plan.options import PlanOptions
 from joulewright.plan.placement import Run, single_runs, site_price, window_sums
 from joulewright.plan.planner import plan
 from joulewright.plan.reduction import reduce_scenario
-from joulewright.plan.result import PlanResult
 from joulewright.plan.resolve import Figures, Move, Resolver
+from joulewright.plan.result import PlanResult
 
 _AT_ONE_PLACE = 2
 _HELD = (
@@ -209,8 +209,10 @@ def explain_job(
 
 def _candidates(scenario: Scenario, result: PlanResult, job: TrainingJob, entry: JobSchedule) -> list[_Candidate]:
     inputs = build_inputs(scenario)
-    group = next(item for item in (*inputs.rigid, *inputs.divisible) if job.name in item.names)
-    runs = list(single_runs(inputs, group))
+    groups = [item for item in (*inputs.rigid, *inputs.divisible) if job.name in item.names]
+    if not groups:  # It has finished before the horizon.
+        return []
+    runs = list(single_runs(inputs, groups[0]))
     here = None if entry.rejected else (entry.segments[0].site, entry.segments[0].fleet)
     begin = None if entry.rejected else entry.start_step
     found: list[_Candidate] = []

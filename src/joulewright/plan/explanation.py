@@ -88,3 +88,16 @@ class Explanation:
             lines.append(f"  fix (any one): {' | '.join(fix.text for fix in self.fixes)}.")
         lines += [f"  note: {note}" for note in self.notes]
         return "\n".join(lines)
+
+
+def figure(amount: float) -> str:
+    """An amount as people write it.
+
+    Examples
+    --------
+    >>> figure(4.13), figure(18300000.0), figure(1e-7)
+    ('4.13', '18,300,000', '0')
+    """
+    if abs(amount) < 5e-5:
+        return "0"
+    return f"{amount:,.0f}" if abs(amount) >= 1000.0 else f"{amount:.4g}"

@@ -236,7 +236,10 @@ def _grid_limits(
     grid, money = site.grid, f"{scenario.currency}/MW"
     if grid is None:
         return
-    pairs = [("import", flows.grid_import_mw, grid.import_limit_mw), ("export", flows.grid_export_mw, grid.export_limit_mw)]
+    pairs = [
+        ("import", flows.grid_import_mw, grid.import_limit_mw),
+        ("export", flows.grid_export_mw, grid.export_limit_mw),
+    ]
     for word, flow, limit in pairs:
         if flow[step] > _NEAR and _reached(flow[step], limit[step]):
             price = None

@@ -12,10 +12,11 @@ from joulewright.errors import InfeasibleError
 from joulewright.model import Scenario
 from joulewright.plan.changes import candidates, job_changes, job_rows, service_changes
 from joulewright.plan.conflict import Conflict, find_conflict, jobs_of, member, spans, tell
-from joulewright.plan.explanation import Explanation, Fix
+from joulewright.plan.constraints.demand import TOKEN_UNIT
+from joulewright.plan.explanation import Explanation, Fix, figure
 from joulewright.plan.model import JointProgram
 from joulewright.plan.program import IntArray, Program
-from joulewright.plan.relaxation import Relaxation, Slack, Trial, figure, integer_feasible, lifted, shortage
+from joulewright.plan.relaxation import Relaxation, Slack, Trial, integer_feasible, lifted, shortage
 
 _TIME_S = 45.0
 _TRIED_JOBS = 3
@@ -24,12 +25,12 @@ _SHOWN_COMBINATIONS = 2
 _SHORT = 1e-6
 #: Kinds of changes in the order in which they are tried.
 _ORDER = (
+    "carbon-budget",
     "import-limit",
     "battery-power",
     "battery-energy",
     "it-limit",
     "accelerators",
-    "carbon-budget",
     "deadline",
     "gpus",
     "allow-unserved-power",
@@ -183,7 +184,7 @@ def _demand_short(joint: JointProgram, _conflict: Conflict) -> str | None:
     found = shortage(joint.program, Slack(np.concatenate([block.index for block in blocks]), 1.0, separate=True))
     if found is None:
         return None
-    short = found[0].reshape(len(blocks), -1).sum(axis=0)
+    short = TOKEN_UNIT * found[0].reshape(len(blocks), -1).sum(axis=0)
     if short.max() <= _SHORT:
         return None
     when = spans(joint.inputs.scenario.timeline, np.flatnonzero(short > _SHORT))

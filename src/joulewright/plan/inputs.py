@@ -99,6 +99,8 @@ class Inputs:
         Groups of rigid jobs, and of pausable and elastic jobs (one member each).
     routes : tuple of RouteIndex
         Inference demand by service and set of options.
+    finished : tuple of TrainingJob
+        Jobs that run already and have no work left.
     churn_cost : float
         Price of a job that leaves its place in the previous plan [currency].
     """
@@ -108,6 +110,7 @@ class Inputs:
     rigid: tuple[JobGroup, ...]
     divisible: tuple[JobGroup, ...]
     routes: tuple[RouteIndex, ...] = field(default=())
+    finished: tuple[TrainingJob, ...] = ()
     churn_cost: float = 0.0
 
     @property
@@ -144,6 +147,7 @@ def build_inputs(scenario: Scenario, previous: Schedule | None = None, churn_cos
         rigid=tuple(group for group in groups if group.job.kind == "rigid"),
         divisible=tuple(group for group in groups if group.job.kind != "rigid"),
         routes=tuple(_routes(scenario, fleets)),
+        finished=tuple(job for job in scenario.training if _is_finished(scenario, job)),
         churn_cost=churn_cost,
     )
 
@@ -151,7 +155,7 @@ def build_inputs(scenario: Scenario, previous: Schedule | None = None, churn_cos
 def _job_groups(scenario: Scenario, fleets: tuple[FleetIndex, ...], previous: Schedule | None) -> list[JobGroup]:
     alike: dict[str, list[TrainingJob]] = {}
     before = {job.name: _before(previous, job.name) for job in scenario.training}
-    for job in (job for job in scenario.training if not _is_done(scenario, job)):
+    for job in (job for job in scenario.training if not _is_finished(scenario, job)):
         key = repr((replace(job, name=""), before[job.name])) if job.kind == "rigid" else job.name
         alike.setdefault(key, []).append(job)
     return [
@@ -165,7 +169,7 @@ def _job_groups(scenario: Scenario, fleets: tuple[FleetIndex, ...], previous: Sc
     ]
 
 
-def _is_done(scenario: Scenario, job: TrainingJob) -> bool:
+def _is_finished(scenario: Scenario, job: TrainingJob) -> bool:
     """Whether a job that runs already has no work left at the start of the horizon."""
     left_h = [job.duration_on(fleet, scenario.timeline) for site, fleet in scenario.fleets() if job.allows(site.name)]
     return job.running_since is not None and bool(left_h) and max(left_h) <= 0.0

@@ -208,7 +208,7 @@ def _in_file_order(inputs: Inputs) -> list[JobGroup]:
 
 
 def _ordered(inputs: Inputs, jobs: dict[str, JobSchedule]) -> dict[str, JobSchedule]:
-    return {job.name: jobs[job.name] for job in inputs.scenario.training}
+    return {job.name: jobs.get(job.name, JobSchedule(job=job.name)) for job in inputs.scenario.training}
 
 
 def single_runs(inputs: Inputs, group: JobGroup) -> Iterator[Run]:
@@ -269,7 +269,7 @@ def _window_cost(run: Run, prices: list[FloatArray]) -> FloatArray:
 
 
 def window_sums(run: Run, each: FloatArray) -> FloatArray:
-    """Sum of a series over the run from every start, shape ``(len(run.starts),)``; beyond the horizon its mean counts."""
+    """Sum of a series over the run from every start, shape ``(N,)``; beyond the horizon its mean counts."""
     reach = np.concatenate([[0.0], np.cumsum(np.concatenate([each, np.full(run.steps, each.mean())]))])
     first = np.arange(run.starts.start, run.starts.stop)
     return np.asarray(reach[first + run.steps] - reach[first])

@@ -9,13 +9,14 @@ import highspy
 
 from joulewright.account import settle
 from joulewright.check import violations
-from joulewright.errors import SolverError
+from joulewright.errors import InfeasibleError, SolverError
 from joulewright.model import Scenario, Schedule
 from joulewright.plan.clock import Clock, relative_gap
 from joulewright.plan.exact import solve_exact
 from joulewright.plan.extraction import read_duals, read_schedule
 from joulewright.plan.formulation import build
 from joulewright.plan.guided.strategy import solve_guided
+from joulewright.plan.infeasible import with_fixes
 from joulewright.plan.options import PlanOptions
 from joulewright.plan.reduction import reduce_scenario
 from joulewright.plan.result import PlanResult
@@ -53,7 +54,10 @@ def plan(scenario: Scenario, options: PlanOptions | None = None) -> PlanResult:
     options = options or PlanOptions()
     scenario = reduce_scenario(scenario, options.without)
     clock = Clock(options)
-    outcome = _solve(scenario, options, clock)
+    try:
+        outcome = _solve(scenario, options, clock)
+    except InfeasibleError as error:
+        raise with_fixes(error, scenario, options.without) from None
     return finish(scenario, options, clock, outcome)
 
 

@@ -98,11 +98,11 @@ class Program:
 
     def column_name(self, column: int) -> str:
         """Public name of a column, e.g. ``grid_import[california,2022-07-05T17:00]``."""
-        return _name(self.variables, column)
+        return _name(self.variables, int(column))
 
     def row_name(self, row: int) -> str:
         """Public name of a row, e.g. ``balance[california,2022-07-05T17:00]``."""
-        return _name(self.rows, row)
+        return _name(self.rows, int(row))
 
 
 def find_block(families: dict[str, list[Block]], family: str, head: str) -> Block | None:

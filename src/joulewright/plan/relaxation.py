@@ -12,7 +12,7 @@ import numpy as np
 
 from joulewright.errors import InfeasibleError
 from joulewright.model import Scenario
-from joulewright.plan.explanation import Fix
+from joulewright.plan.explanation import Fix, figure
 from joulewright.plan.formulation import build
 from joulewright.plan.program import FloatArray, IntArray, Program
 from joulewright.plan.solver import pass_program
@@ -197,11 +197,11 @@ def _fix(relaxation: Relaxation, amount: float, answer: Answer) -> Fix:
 
 
 def integer_feasible(program: Program, seconds: float = _INTEGER_S) -> Answer:
-    """Whether a program has an integral solution; its costs are left out."""
+    """Whether a program has an integral solution, found within the time; its costs are left out."""
     free = replace(program, cost=np.zeros_like(program.cost), offset=0.0)
-    relaxed = pass_program(free)
+    relaxed = pass_program(free, options=_options(program, 2.0 * seconds))
     relaxed.run()
-    if relaxed.getModelStatus() == highspy.HighsModelStatus.kInfeasible:
+    if relaxed.getModelStatus() != highspy.HighsModelStatus.kOptimal:
         return "no"
     if not program.integer.any():
         return "yes"
@@ -212,9 +212,19 @@ def integer_feasible(program: Program, seconds: float = _INTEGER_S) -> Answer:
     return "no" if highs.getModelStatus() == highspy.HighsModelStatus.kInfeasible else "unknown"
 
 
+def _options(program: Program, seconds: float) -> dict[str, object]:
+    """Solver options for a relaxation of which only the value matters."""
+    large = program.value.size > 20_000
+    return {"solver": "ipm" if large else "choose", "run_crossover": "off" if large else "on", "time_limit": seconds}
+
+
 def shortage(program: Program, *slacks: Slack) -> list[FloatArray] | None:
-    """Amounts of smallest sum with which the linear relaxation is feasible, per slack; None if none are."""
-    highs = pass_program(replace(program, cost=np.zeros_like(program.cost), offset=0.0))
+    """Amounts of smallest sum with which the linear relaxation is feasible, per slack.
+
+    None if none are, or if they are not found within some seconds.
+    """
+    free = replace(program, cost=np.zeros_like(program.cost), offset=0.0)
+    highs = pass_program(free, options=_options(program, 2.0 * _INTEGER_S))
     infinite, column = highspy.kHighsInf, program.cost.size
     sizes = []
     for slack in slacks:
@@ -245,17 +255,6 @@ def lifted(program: Program, slack: Slack) -> Program:
         lower[slack.rows] = -np.inf
     column_upper[np.concatenate([slack.bounded, slack.opened])] = np.inf
     return replace(program, row_lower=lower, row_upper=upper, upper=column_upper)
-
-
-def figure(amount: float) -> str:
-    """An amount as people write it.
-
-    Examples
-    --------
-    >>> figure(4.13), figure(18300000.0)
-    ('4.13', '18,300,000')
-    """
-    return f"{amount:,.0f}" if abs(amount) >= 1000.0 else f"{amount:.4g}"
 
 
 def round_up(value: float, digits: int = 3) -> float:

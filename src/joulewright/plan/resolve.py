@@ -122,9 +122,7 @@ class Resolver:
 
     def _moved(self, move: Move) -> tuple[FloatArray, IntArray]:
         """Values of all columns with the job moved, and the columns left free for it."""
-        rigid = next(
-            (item for item, group in enumerate(self._joint.inputs.rigid) if move.job in group.names), None
-        )
+        rigid = next((item for item, group in enumerate(self._joint.inputs.rigid) if move.job in group.names), None)
         if rigid is not None:
             return self._moved_rigid(move, rigid), np.empty(0, np.int64)
         group = next(item for item in self._joint.inputs.divisible if move.job in item.names)

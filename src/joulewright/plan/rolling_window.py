@@ -136,9 +136,11 @@ class RollingWindow:
             If there is no such site, the site has no such flow, or the values do not fit.
         """
         state = self._state(site)
-        for name, values in (("import_limit_mw", import_limit_mw), ("export_limit_mw", export_limit_mw)):
-            if values is not None:
-                self._cap(state, f"grid_{name.partition('_')[0]}", self._series(name, values, least=0.0))
+        given = {"import_limit_mw": import_limit_mw, "export_limit_mw": export_limit_mw}
+        limits = {name: self._series(name, values, least=0.0) for name, values in given.items() if values is not None}
+        columns = {name: state.column(f"grid_{name.partition('_')[0]}") for name in limits}
+        for name, limit in limits.items():
+            self._cap(columns[name], limit)
 
     def set_renewables(self, site: str, available_mw: ArrayLike) -> None:
         """Change the available power of all solar and wind plants of a site together [MW], shape ``(T,)``.
@@ -148,7 +150,8 @@ class RollingWindow:
         ValueError
             If there is no such site, it has no such plant, or the values do not fit.
         """
-        self._cap(self._state(site), "renewable_used", self._series("available_mw", available_mw, least=0.0))
+        columns = self._state(site).column("renewable_used")
+        self._cap(columns, self._series("available_mw", available_mw, least=0.0))
 
     def set_load(self, site: str, fixed_facility_power_mw: ArrayLike) -> None:
         """Change the facility load of a site that is outside the plan, after PUE [MW], shape ``(T,)``.
@@ -223,9 +226,8 @@ class RollingWindow:
             )
         return found if found.shape else np.full(shape, found)
 
-    def _cap(self, state: _SiteState, family: str, upper: FloatArray) -> None:
-        columns = state.column(family)
-        self._expect(self._highs.changeColsBounds(columns.size, columns, np.zeros(columns.size), upper), family)
+    def _cap(self, columns: NDArray[np.int32], upper: FloatArray) -> None:
+        self._expect(self._highs.changeColsBounds(columns.size, columns, np.zeros(columns.size), upper), "limits")
 
     def _priced(self, site: Site, prices: Mapping[str, Any]) -> tuple[Site, coefficients.GridCoefficients]:
         changed = site if site.grid is None else replace(site, grid=replace(site.grid, **prices))

@@ -12,6 +12,7 @@ import numpy as np
 
 from joulewright.account import coefficients
 from joulewright.errors import InfeasibleError
+from joulewright.plan.explanation import Explanation
 from joulewright.plan.inputs import Inputs, JobGroup, Placement
 from joulewright.plan.model import Model, StartColumns
 from joulewright.plan.program import FloatArray, IntArray, Term
@@ -20,6 +21,7 @@ from joulewright.plan.program import FloatArray, IntArray, Term
 def add_assignment(model: Model) -> None:
     """Add start and rejection variables of the rigid jobs and their assignment rows."""
     groups = model.inputs.rigid
+    model.builder.offset -= sum(job.value for job in model.inputs.finished)
     if not groups:
         return
     starts = _start_columns(model, groups)
@@ -69,7 +71,7 @@ def _chosen_starts(model: Model, groups: tuple[JobGroup, ...]) -> list[tuple[int
         options = [(position, place, _allowed_starts(model, group, place)) for place in group.placements]
         options = [option for option in options if option[2]]
         if not options and group.job.required:
-            raise InfeasibleError(no_place(model.inputs, group))
+            raise no_place(model.inputs, group)
         chosen.extend(options)
     return chosen
 
@@ -141,11 +143,25 @@ def steps_beyond(horizon: int, stop: IntArray, last_fraction: float | FloatArray
     return np.where(over > 0, over - 1.0 + last_fraction, 0.0)
 
 
-def no_place(inputs: Inputs, group: JobGroup) -> str:
-    """Sentence that says why a required job has no start at all."""
+def no_place(inputs: Inputs, group: JobGroup) -> InfeasibleError:
+    """The error that says why a required job has no start at all."""
     job = group.job
-    sizes = {f"{index.site.name}/{index.fleet.name}": index.fleet.count for index in inputs.fleets}
-    return (
-        f"job {job.name!r} must run but has no possible start: it needs {job.smallest} accelerators for "
-        f"{job.duration_h:g} h between {job.release.isoformat()} and {job.deadline.isoformat()}; fleets: {sizes}"
+    fleets = [
+        f"{index.site.name}/{index.fleet.name} with {index.fleet.count:,}"
+        for index in inputs.fleets
+        if job.allows(index.site.name)
+    ]
+    window_h = (job.deadline - max(job.release, inputs.scenario.timeline.start)).total_seconds() / 3600.0
+    explanation = Explanation(
+        because=(
+            f"job {job.name!r} must run for {job.duration_h:g} h on {job.smallest:,} accelerators",
+            f"it has {max(0.0, window_h):g} h between its release at {job.release.isoformat()} and its deadline at "
+            f"{job.deadline.isoformat()}",
+            f"the horizon ends at {inputs.scenario.timeline.end.isoformat()}",
+            f"it may use {', '.join(fleets) or 'no fleet'} accelerators",
+        ),
+        conclusion=f"job {job.name!r} has no possible start",
+        basis="window",
+        subject=("job", job.name),
     )
+    return InfeasibleError(str(explanation), explanation)

@@ -12,6 +12,7 @@ import numpy as np
 from joulewright.account import coefficients
 from joulewright.errors import InfeasibleError
 from joulewright.model import FloatArray, Scenario
+from joulewright.plan.explanation import Explanation
 from joulewright.plan.inputs import FleetIndex, Inputs, RouteIndex
 from joulewright.plan.model import Model
 from joulewright.plan.program import Term
@@ -35,7 +36,7 @@ def add_demand(model: Model) -> None:
             )
             terms.append(Term(model.steps, unserved.index, 1.0))
         elif not terms and demand.any():
-            raise InfeasibleError(_no_route(scenario, route))
+            raise _no_route(scenario, route)
         if terms:
             model.builder.add_rows("demand", model.inputs.steps, model.label(name), terms, lower=demand, upper=demand)
 
@@ -79,9 +80,24 @@ def _served(model: Model, route: RouteIndex, index: FleetIndex, parts: tuple[str
     return Term(model.steps, served.index, 1.0)
 
 
-def _no_route(scenario: Scenario, route: RouteIndex) -> str:
-    latency = {region: dict(scenario.region(region).latency_ms) for region in route.regions}
-    return (
-        f"inference {route.service.name!r} cannot be served for {list(route.regions)}: no site within "
-        f"{route.service.latency_limit_ms} ms (latencies {latency}) and no unserved_penalty is given"
+def _no_route(scenario: Scenario, route: RouteIndex) -> InfeasibleError:
+    """The error that says why demand that must be served has no site."""
+    service = route.service
+    limit = "no latency limit" if service.latency_limit_ms is None else f"{service.latency_limit_ms:g} ms at most"
+    hosts = "all sites" if service.sites is None else f"{', '.join(service.sites)}"
+    nearest = []
+    for name in route.regions:
+        latency = scenario.region(name).latency_ms
+        far = "no site is listed" if not latency else f"the nearest site is {min(latency.values()):g} ms away"
+        nearest.append(f"from {name} {far}")
+    explanation = Explanation(
+        because=(
+            f"inference {service.name!r} may not go unserved: no unserved_penalty is given",
+            f"it allows {limit} and is hosted at {hosts}",
+            *nearest,
+        ),
+        conclusion=f"no site can serve {service.name!r} for {', '.join(route.regions)}",
+        basis="window",
+        subject=("service", service.name),
     )
+    return InfeasibleError(str(explanation), explanation)

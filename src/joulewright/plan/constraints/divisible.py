@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from joulewright.errors import InfeasibleError
 from joulewright.model import TrainingJob
 from joulewright.plan.constraints.assignment import no_place
 from joulewright.plan.constraints.migration import FirstAndLast, add_migration
@@ -30,7 +29,7 @@ def add_divisible(model: Model) -> None:
         window = _window(model, group)
         possible = bool(group.placements) and window[0] < window[1]
         if not possible and group.job.required:
-            raise InfeasibleError(no_place(model.inputs, group))
+            raise no_place(model.inputs, group)
         rejected = _rejection(model, group, possible=possible)
         if possible:
             runs = tuple(_add_run(model, group, place, window) for place in group.placements)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,8 @@ class Columns:
         Integer columns of pausable and elastic jobs.
     shared : IntArray
         Peaks and other continuous columns of no single step.
+    jobs : tuple of IntArray
+        Integer columns of every job group.
     """
 
     step: IntArray
@@ -37,6 +40,7 @@ class Columns:
     units: IntArray
     divisible: IntArray
     shared: IntArray
+    jobs: tuple[IntArray, ...]
 
 
 def classify(joint: JointProgram, board: JobBoard) -> Columns:
@@ -61,7 +65,21 @@ def classify(joint: JointProgram, board: JobBoard) -> Columns:
         units=units,
         divisible=np.flatnonzero(other),
         shared=np.concatenate(shared) if shared else np.empty(0, np.int64),
+        jobs=tuple(_job_columns(joint, board)),
     )
+
+
+def _job_columns(joint: JointProgram, board: JobBoard) -> Iterator[IntArray]:
+    """Integer columns of each rigid group, then of each pausable or elastic job."""
+    for group in range(board.count.size):
+        own = [board.columns[board.group == group], board.rejection[board.optional == group]]
+        yield np.concatenate(own).astype(np.int64)
+    parts: dict[str, list[IntArray]] = {}
+    for name in ("running", "fleet_choice", "move", "rejected_divisible"):
+        for block in joint.program.variables.get(name, []):
+            parts.setdefault(block.label(0).split(",")[0], []).append(block.index.ravel())
+    for blocks in parts.values():
+        yield np.concatenate(blocks)
 
 
 def _family(joint: JointProgram, name: str) -> IntArray:

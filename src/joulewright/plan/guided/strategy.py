@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from joulewright.errors import SolverError
@@ -17,9 +19,10 @@ from joulewright.plan.guided.search import JobSearch, Window, improve_window
 from joulewright.plan.guided.workbench import Workbench, lagrangian_bound
 from joulewright.plan.incumbent import Incumbent, plan_cost
 from joulewright.plan.infeasible import raise_infeasible
+from joulewright.plan.integer import run_integer
 from joulewright.plan.model import JointProgram
 from joulewright.plan.options import PlanOptions
-from joulewright.plan.program import FloatArray
+from joulewright.plan.program import IntArray
 from joulewright.plan.result import Status
 from joulewright.plan.solver import LinearSolution
 from joulewright.plan.strategy import Outcome
@@ -27,6 +30,7 @@ from joulewright.plan.strategy import Outcome
 SMALL_INTEGERS = 2_500
 _RULES = (RoundingRule(0.85, 0.2), RoundingRule(0.95, 0.1), RoundingRule(0.7, 0.34))
 _PATIENCE = 40
+_EXACT_WORK = 30.0
 
 
 def solve_guided(
@@ -113,7 +117,7 @@ class GuidedSearch:
 
     def _construct(self, root: LinearSolution) -> Placed | None:
         begin, best = Placed(self.board.empty(), root), None
-        for jump in (3e-3, 1e-3, float("inf")):
+        for jump in (float("inf"), 3e-3, 1e-3):
             placed = dive(self._bench, self.board, begin, DiveOptions(jump=jump * self.scale))
             if placed is not None and (best is None or placed.solution.objective < best.solution.objective):
                 best = placed
@@ -122,22 +126,55 @@ class GuidedSearch:
         self._account("construct")
         return best
 
-    def _complete(self, placed: Placed, rule: RoundingRule = _RULES[0]) -> None:
+    def _complete(self, placed: Placed, first_rule: int = 0) -> None:
         """Round everything but the jobs, and keep the result if it is the best so far."""
         bench = self._bench
         opened = np.concatenate([self.columns.divisible, self.columns.units])
-        bench.fix(self.board.bound_columns, *self.board.bounds(placed.assignment))
+        # Without any plan yet, all rules are tried and HiGHS after them.
+        tries = len(_RULES) if self.best is None else 1
+        for attempt in range(tries):
+            rule = _RULES[(first_rule + attempt) % len(_RULES)]
+            bench.fix(self.board.bound_columns, *self.board.bounds(placed.assignment))
+            bench.release(opened)
+            solution = self._round(bench.solve(), rule)
+            if solution is not None:
+                self._offer(solution)
+                break
         bench.release(opened)
-        solution = bench.solve()
-        for part in (self.columns.divisible, self.columns.units):
-            rounded = round_columns(bench, part, solution, rule) if solution.optimal else None
-            if rounded is None:
-                bench.release(opened)
-                return
-            solution = rounded
-        self._offer(solution)
-        bench.release(opened)
+        if self.best is None:
+            self._complete_exactly()
         self._account("construct")
+
+    def _round(self, solution: LinearSolution, rule: RoundingRule) -> LinearSolution | None:
+        for part in (self.columns.divisible, self.columns.units):
+            rounded = round_columns(self._bench, part, solution, rule) if solution.optimal else None
+            if rounded is None:
+                return None
+            solution = rounded
+        return solution
+
+    def _complete_exactly(self) -> None:
+        """Let HiGHS find any completion of the placed rigid jobs."""
+        program = replace(self.joint.program, lower=self._bench.lower.copy(), upper=self._bench.upper.copy())
+        remaining = self.clock.remaining_s()
+        limits = replace(
+            self.options,
+            work_limit=min(_EXACT_WORK, self.clock.remaining_work()),
+            time_limit_s=remaining if np.isfinite(remaining) else None,
+            progress=None,
+        )
+        # The bound of a part of the search space says nothing about the whole, so it gets a clock of its own.
+        inner = Clock(limits)
+        run = run_integer(program, {"mip_rel_gap": 0.0, "mip_abs_gap": 0.02 * self.scale, "threads": 1}, inner)
+        self._extra_work += inner.work
+        if run.values is not None:
+            integers = np.flatnonzero(program.integer)
+            held = np.rint(run.values[integers])
+            self._bench.fix(integers, held, held)
+            solution = self._bench.solve()
+            if solution.optimal:
+                self._offer(solution)
+            self._bench.release(integers)
 
     def _offer(self, solution: LinearSolution) -> bool:
         """Keep a solution with all integers held if it is better; flows are made one-way first."""
@@ -158,8 +195,10 @@ class GuidedSearch:
         for bench in benches[1:]:
             bench.restore(self._bench.basis())
         search = JobSearch(self.board, benches, self.scale, self.options.seed)
-        rounds, slice_rounds = 0, 8
+        # With pausable and elastic jobs a round is dear and the other neighbourhood finds more.
+        rounds, slice_rounds = 0, 1 if self.columns.divisible.size else 8
         committed = placed
+        self._improve_held(-1)
         while True:
             for _ in range(slice_rounds):
                 placed = search.step(placed) if self.board.count.size else placed
@@ -169,19 +208,55 @@ class GuidedSearch:
                 if stop:
                     break
             if placed is not committed:
-                self._complete(placed, _RULES[rounds % len(_RULES)])
+                self._complete(placed, rounds)
                 committed = placed
             if stop:
                 return stop
             self._improve_windows(rounds)
+            self._improve_held(rounds)
             self.clock.work = search.work + self._extra_work
             stop = self.clock.why_stop()
             if stop:
                 return stop
             rounds += 1
             slice_rounds = min(64, slice_rounds * 2)
-            if search.failures > _PATIENCE:
+            if search.failures > _PATIENCE or not self.board.count.size and rounds > 3:
                 return "search-ended"
+
+    def _improve_held(self, rounds: int) -> None:
+        """Free one or two jobs, now and then with all generators, while every other decision is held.
+
+        With so much held the relaxation is small, and what it finds counts at its true cost. This is the
+        neighbourhood of pausable and elastic jobs.
+        """
+        jobs = self.columns.jobs
+        if self.best is None or not self.columns.divisible.size:
+            return
+        random = np.random.default_rng([self.options.seed, 77, rounds + 1])
+        integers = np.flatnonzero(self.joint.program.integer)
+        choices = [[item] for item in random.permutation(len(jobs))]
+        choices += [list(random.choice(len(jobs), 2, replace=False)) for _ in range(len(jobs)) if len(jobs) > 1]
+        for position, choice in enumerate(choices):
+            if self.clock.why_stop():
+                break
+            freed = [jobs[int(item)] for item in choice] + ([self.columns.units] if position % 3 == 2 else [])
+            self._try_held(integers, np.concatenate(freed))
+        self._bench.release(integers)
+
+    def _try_held(self, integers: IntArray, freed: IntArray) -> None:
+        if self.best is None:
+            return
+        bench, best = self._bench, self.best.solution
+        target = best.objective - 1e-7 * self.scale
+        held = np.rint(best.values[integers])
+        bench.fix(integers, held, held)
+        bench.release(freed)
+        relaxed = bench.solve(target)
+        if relaxed.optimal and relaxed.objective < target:
+            rounded = round_columns(bench, freed, relaxed, _RULES[0], target)
+            if rounded is not None and rounded.objective < target:
+                self._offer(rounded)
+        self._account("improve jobs")
 
     def _improve_windows(self, rounds: int) -> None:
         """Sweep the horizon with overlapping windows from the best plan."""
