@@ -34,7 +34,8 @@ def measure(smoke: bool) -> Measurement:
         return Measurement(figures=figures, ratios={"gap_vs_highs_base": None}, conditions=conditions)
     base = [_solve(_BASE, seed, cpu=300.0, checkpoint=60.0) for seed in seeds]
     highs = [
-        _solve(_BASE, seed, cpu=max(1.0, ours["cpu_s"]), strategy="highs") for seed, ours in zip(seeds, base, strict=True)
+        _solve(_BASE, seed, cpu=max(1.0, ours["cpu_s"]), strategy="highs")
+        for seed, ours in zip(seeds, base, strict=True)
     ]
     big = [_solve(_BIG, seed, cpu=600.0) for seed in seeds]
     year = _solve(_YEAR, 0, cpu=1200.0, strategy="rolling")

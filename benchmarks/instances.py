@@ -198,9 +198,7 @@ def _grid(part: dict[str, np.ndarray], peak_mw: float) -> GridConnection:
     )
 
 
-def _renewables(
-    random: np.random.Generator, part: dict[str, np.ndarray], peak_mw: float
-) -> tuple[RenewablePlant, ...]:
+def _renewables(random: np.random.Generator, part: dict[str, np.ndarray], peak_mw: float) -> tuple[RenewablePlant, ...]:
     hours = part["temp_c"].size
     clock = np.arange(hours) % 24
     daylight = np.clip(np.sin((clock - 6.0) / 12.0 * np.pi), 0.0, None)

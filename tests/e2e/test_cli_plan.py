@@ -122,6 +122,9 @@ def test_exports(small: Path, jw, tmp_path: Path) -> None:
 
 
 def test_pareto_front_trades_cost_for_carbon(small: Path, jw, tmp_path: Path) -> None:
+    series = tmp_path / "series.csv"
+    header = "west_g_kwh,east_g_kwh"
+    series.write_text(series.read_text().replace(header, "east_g_kwh,west_g_kwh"))  # cheap nights become dirty
     outcome = jw("plan", small, "-o", tmp_path / "run", "--pareto", 4, "--no-report", "--json")
     assert outcome.status == 0, outcome.stderr
     points = sorted(outcome.document["pareto"], key=lambda point: point["carbon_kg"])

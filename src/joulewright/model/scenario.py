@@ -212,9 +212,11 @@ def _reference_problems(scenario: Scenario) -> list[str]:
     problems = []
 
     def known(names: tuple[str, ...] | None, pool: set[str], where: str) -> None:
-        for name in names or ():
-            if name not in pool:
-                problems.append(f"{where} names {name!r}, which does not exist; known are {sorted(pool)}")
+        problems.extend(
+            f"{where} names {name!r}, which does not exist; known are {sorted(pool)}"
+            for name in names or ()
+            if name not in pool
+        )
 
     for link in scenario.links:
         known(link.between, sites, "link.between")

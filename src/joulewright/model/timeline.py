@@ -43,7 +43,9 @@ class Timeline:
 
     def __post_init__(self) -> None:
         if self.start.tzinfo is None:
-            raise ScenarioError(f"time.start {self.start.isoformat()} has no time zone; write it as 2022-07-04T00:00:00Z")
+            raise ScenarioError(
+                f"time.start {self.start.isoformat()} has no time zone; write it as 2022-07-04T00:00:00Z"
+            )
         if not 1 <= self.step_s <= 86_400:
             raise ScenarioError(f"time.step is {self.step_s} s; allowed are 1 s to 1 day")
         if self.steps < 1:

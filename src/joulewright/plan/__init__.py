@@ -1,7 +1,7 @@
 """Joint optimisation of compute and energy.
 
-The package is callable: ``joulewright.plan(scenario)`` is :func:`joulewright.plan.planner.plan`, because the package and
-its main function share one name.
+The package is callable: ``joulewright.plan(scenario)`` is :func:`joulewright.plan.planner.plan`, because the
+package and its main function share one name.
 """
 
 from __future__ import annotations

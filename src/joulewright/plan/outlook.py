@@ -92,19 +92,15 @@ def look_ahead(scenario: Scenario, without: frozenset[str], *, relax: bool = Tru
     parts = (job_price, power_price)
     return Outlook(
         bound=lagrangian_bound(joint.program, solution.row_duals),
-        stored_value={
-            head: np.maximum(0.0, -values) for head, values in rows.family("storage").items()
-        },
+        stored_value={head: np.maximum(0.0, -values) for head, values in rows.family("storage").items()},
         job_price=job_price,
         power_price=power_price,
-        peak_mw={block.label(0): float(block.values(solution.values)[0]) for block in joint.program.variables.get("peak", [])},
+        peak_mw={
+            block.label(0): float(block.values(solution.values)[0]) for block in joint.program.variables.get("peak", [])
+        },
         carbon_price_per_kg=budgets,
         carbon_kg=_carbon(relaxed, columns),
-        starts={
-            name: _best_start(scenario, group, parts)
-            for group in joint.inputs.rigid
-            for name in group.names
-        },
+        starts={name: _best_start(scenario, group, parts) for group in joint.inputs.rigid for name in group.names},
         work=bench.work,
     )
 

@@ -19,7 +19,7 @@ from joulewright.plan.reduction import reduce_scenario
 from joulewright.plan.result import PlanResult
 from joulewright.plan.solver import pass_program, read_solution
 
-_MARGIN = 0.01
+_MARGIN = 0.02
 _NOISE = 1e-7
 
 
@@ -90,7 +90,9 @@ def pareto_front(scenario: Scenario, options: PlanOptions | None = None, points:
     if best.schedule is None or best.ledger is None:
         return []
     found = [_point(best, None)]
-    most, least = best.ledger.carbon_kg, _least_carbon_kg(scenario, options, best.schedule)
+    most, relaxed = best.ledger.carbon_kg, _least_carbon_kg(scenario, options, best.schedule)
+    # Whole jobs cannot reach what jobs in parts can.
+    least = relaxed + _MARGIN * (most - relaxed)
     if most - least > 1e-6 * max(1.0, abs(most)):
         for budget_kg in np.linspace(most, least, points)[1:]:
             point = _within(scenario, options, float(budget_kg))
@@ -129,7 +131,7 @@ def _point(result: PlanResult, budget_kg: float | None) -> ParetoPoint:
 
 
 def _least_carbon_kg(scenario: Scenario, options: PlanOptions, schedule: Schedule) -> float:
-    """Least carbon with the work of a plan done, by the linear relaxation with a margin for whole jobs [kg]."""
+    """Least carbon with the work of a plan done, by the linear relaxation [kg]; infinite if that is not solved."""
     joint = build(_with_budget(scenario, None), without=options.without)
     program = joint.program
     upper = _with_work_held(joint, schedule)
@@ -140,7 +142,7 @@ def _least_carbon_kg(scenario: Scenario, options: PlanOptions, schedule: Schedul
     solution = read_solution(highs)
     if not solution.optimal:
         return float("inf")
-    return solution.objective + _MARGIN * abs(solution.objective)
+    return float(solution.objective)
 
 
 def _with_work_held(joint: JointProgram, schedule: Schedule) -> FloatArray:

@@ -119,7 +119,9 @@ def finish(scenario: Scenario, options: PlanOptions, clock: Clock, outcome: Outc
         gap=gap,
         cost=ledger.cost,
         churn_cost=max(0.0, ledger.benefit - objective) if options.churn_cost else 0.0,
-        duals=None if outcome.joint is None or outcome.solution is None else read_duals(outcome.joint, outcome.solution),
+        duals=None
+        if outcome.joint is None or outcome.solution is None
+        else read_duals(outcome.joint, outcome.solution),
         trace=tuple(clock.trace),
         **common,
         **_times(clock),

@@ -110,7 +110,8 @@ def _site(scenario: Scenario, site: Site, outlook: Outlook, parts: tuple[Progres
     if grid is not None:
         windows = tuple(_window(site.name, window, outlook, done) for window in grid.demand_windows)
         grid = replace(grid, demand_windows=windows)
-    batteries = tuple(_battery(scenario, f"{site.name}/{unit.name}", unit, (outlook, done, piece)) for unit in site.batteries)
+    view = (outlook, done, piece)
+    batteries = tuple(_battery(scenario, f"{site.name}/{unit.name}", unit, view) for unit in site.batteries)
     fleets, fixed = _busy(scenario, site, cut, (done, piece))
     return replace(
         cut,
@@ -129,9 +130,7 @@ def _window(site: str, window: DemandWindow, outlook: Outlook, done: Progressed)
     return replace(window, peak_so_far_mw=so_far)
 
 
-def _battery(
-    scenario: Scenario, key: str, battery: Battery, parts: tuple[Outlook, Progressed, Piece]
-) -> Battery:
+def _battery(scenario: Scenario, key: str, battery: Battery, parts: tuple[Outlook, Progressed, Piece]) -> Battery:
     outlook, done, piece = parts
     stored = min(battery.energy_mwh, max(battery.min_energy_mwh, done.energy_mwh.get(key, battery.initial_energy_mwh)))
     if piece.stop == scenario.timeline.steps:
@@ -204,16 +203,18 @@ def _divisible(scenario: Scenario, job: TrainingJob, piece: Piece) -> Iterator[T
     boundary = job.last_boundary(timeline)
     room_h = (min(boundary, piece.stop) - max(piece.first, job.first_step(timeline))) * timeline.step_h
     needed_h = min(
-        (job.duration_on(fleet, timeline) for site, fleet in scenario.fleets() if job.allows(site.name) and job.fits(fleet)),
+        (
+            job.duration_on(fleet, timeline)
+            for site, fleet in scenario.fleets()
+            if job.allows(site.name) and job.fits(fleet)
+        ),
         default=job.duration_h,
     )
     if boundary <= piece.stop or room_h >= 1.5 * needed_h:
         yield replace(job, deadline=min(job.deadline, timeline.at(piece.stop)))
 
 
-def _budget(
-    budget_kg: float | None, key: str, outlook: Outlook, parts: tuple[Progressed, Piece]
-) -> float | None:
+def _budget(budget_kg: float | None, key: str, outlook: Outlook, parts: tuple[Progressed, Piece]) -> float | None:
     """Carbon that the window may use: what the long view uses up to its end, less what is used."""
     if budget_kg is None:
         return None
@@ -232,7 +233,9 @@ def _carbon(scenario: Scenario, outlook: Outlook, done: Progressed, piece: Piece
         return replace(policy, budget_kg=budget, used_kg=0.0)
     # Before the last window a budget is a price that rises steeply, so that a window cannot get stuck.
     highest = max([0.0, *outlook.carbon_price_per_kg.values()]) * 1000.0
-    return replace(policy, budget_kg=budget, used_kg=0.0, excess_price_per_t=2.0 * (highest + policy.price_per_t) + 50.0)
+    return replace(
+        policy, budget_kg=budget, used_kg=0.0, excess_price_per_t=2.0 * (highest + policy.price_per_t) + 50.0
+    )
 
 
 def shifted(schedule: JobSchedule, steps: int) -> JobSchedule:

@@ -60,7 +60,9 @@ class JobBoard:
         key = self.starts.fleet * 1_000_000 + self.starts.length
         order = np.argsort(key, kind="stable")
         parts = np.split(order, np.flatnonzero(np.diff(key[order])) + 1)
-        return [(int(self.starts.fleet[part[0]]), int(self.starts.length[part[0]]), part) for part in parts if part.size]
+        return [
+            (int(self.starts.fleet[part[0]]), int(self.starts.length[part[0]]), part) for part in parts if part.size
+        ]
 
     def empty(self) -> Assignment:
         """Nothing placed."""
@@ -110,9 +112,7 @@ class JobBoard:
             mask[part] = lowest[self.starts.step[part]] >= self.starts.gpus[part] - _SLACK
         return mask
 
-    def bounds(
-        self, assignment: Assignment, allowed: NDArray[np.bool_] | None = None
-    ) -> tuple[FloatArray, FloatArray]:
+    def bounds(self, assignment: Assignment, allowed: NDArray[np.bool_] | None = None) -> tuple[FloatArray, FloatArray]:
         """Bounds of ``bound_columns`` that keep what is placed and leave the rest to the LP."""
         free = self.free(assignment)
         lower = assignment.placed.astype(float)

@@ -48,7 +48,17 @@ def classify(joint: JointProgram, board: JobBoard) -> Columns:
     program, steps = joint.program, joint.inputs.steps
     step = np.full(program.cost.size, -1, dtype=np.int64)
     state = np.zeros(program.cost.size, bool)
-    job_families = {"start", "rejected", "rejected_divisible", "running", "begun", "size", "fleet_choice", "location", "move"}
+    job_families = {
+        "start",
+        "rejected",
+        "rejected_divisible",
+        "running",
+        "begun",
+        "size",
+        "fleet_choice",
+        "location",
+        "move",
+    }
     for name, blocks in program.variables.items():
         for block in blocks:
             if name not in job_families and block.size in (steps, steps + 1):

@@ -43,9 +43,7 @@ class DiveOptions:
     cutoff: float = float("inf")
 
 
-def dive(
-    bench: Workbench, board: JobBoard, begin: Placed, options: DiveOptions
-) -> Placed | None:
+def dive(bench: Workbench, board: JobBoard, begin: Placed, options: DiveOptions) -> Placed | None:
     """Place all open units of ``begin``.
 
     Returns
@@ -74,7 +72,11 @@ def dive(
         if len(fixed) > 1:
             size_limit = max(1, len(fixed) // 4)
             continue
-        if fixed[0] >= 0 and banned.sum() < _MOST_BANS and np.any(allowed & (board.group == board.group[fixed[0]]) & ~_mask(board, fixed[0])):
+        if (
+            fixed[0] >= 0
+            and banned.sum() < _MOST_BANS
+            and np.any(allowed & (board.group == board.group[fixed[0]]) & ~_mask(board, fixed[0]))
+        ):
             banned[fixed[0]] = True
             _back(bench, board, state)
             state = Placed(state.assignment, _evaluate(bench, board, state.assignment, allowed & ~banned))
@@ -124,9 +126,7 @@ def _choose(
     spare = np.where(allowed, spare, -1.0)
     best_column, best_value = _best_by_group(board, spare, free)
     rejection: FloatArray = np.zeros(board.count.size)
-    rejection[board.optional] = (
-        state.solution.values[board.rejection] - state.assignment.rejected[board.optional]
-    )
+    rejection[board.optional] = state.solution.values[board.rejection] - state.assignment.rejected[board.optional]
     certainty = np.maximum(best_value, rejection)
     order = [int(group) for group in np.argsort(-certainty, kind="stable") if free[group] > 0]
     placed, rejected = state.assignment.placed.copy(), state.assignment.rejected.copy()
@@ -148,9 +148,7 @@ def _choose(
     return Assignment(placed, rejected), fixed
 
 
-def _best_by_group(
-    board: JobBoard, spare: FloatArray, free: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], FloatArray]:
+def _best_by_group(board: JobBoard, spare: FloatArray, free: NDArray[np.int64]) -> tuple[NDArray[np.int64], FloatArray]:
     """Column with the largest open LP value of every group (-1 if none is allowed) and that value."""
     best_value = np.full(board.count.size, -1.0)
     np.maximum.at(best_value, board.group, spare)

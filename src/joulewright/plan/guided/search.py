@@ -54,7 +54,8 @@ class JobSearch:
             found = [self._evaluate(self.benches[0], best, choices[0])]
         else:
             with ThreadPoolExecutor(len(self.benches)) as pool:
-                found = list(pool.map(lambda pair: self._evaluate(pair[0], best, pair[1]), zip(self.benches, choices, strict=True)))
+                lanes = zip(self.benches, choices, strict=True)
+                found = list(pool.map(lambda lane: self._evaluate(lane[0], best, lane[1]), lanes))
         better = sorted((item for item in found if item is not None), key=lambda item: item.solution.objective)
         self.failures = 0 if better else self.failures + 1
         if not better:
@@ -69,9 +70,9 @@ class JobSearch:
         """Groups to free: random, or jobs that run at the same time."""
         random = np.random.default_rng([self.seed, self.round_number, lane])
         count = self.board.count.size
-        size = int(min(count, random.integers(3, 11)))
+        size = min(int(count), int(random.integers(3, 11)))
         if random.random() < 0.4 or self.board.starts is None:
-            return random.choice(count, size, replace=False).astype(np.int64)
+            return np.asarray(random.choice(count, size, replace=False), dtype=np.int64)
         turned_away = np.flatnonzero(best.assignment.rejected)
         if turned_away.size and random.random() < 0.7:
             return self._room_for(int(random.choice(turned_away)), best, (size + 4, random))
@@ -150,10 +151,9 @@ def improve_window(
     inside = (columns.step >= window.first) & (columns.step < window.stop)
     inside &= ~(columns.state & (columns.step == window.first))
     free = np.union1d(np.flatnonzero(inside), columns.shared)
-    budgets = [block for block in program.rows.get("carbon_budget", [])]
     skipped = np.zeros(program.shape[0], bool)
     cost = program.cost
-    for block in budgets:
+    for block in program.rows.get("carbon_budget", []):
         skipped[block.index] = True
         if block.label(0) == "system":
             cost = cost - float(block.values(solution.row_duals)[0]) * joint.carbon_kg

@@ -33,9 +33,7 @@ _PATIENCE = 40
 _EXACT_WORK = 30.0
 
 
-def solve_guided(
-    scenario: Scenario, options: PlanOptions, clock: Clock, joint: JointProgram | None = None
-) -> Outcome:
+def solve_guided(scenario: Scenario, options: PlanOptions, clock: Clock, joint: JointProgram | None = None) -> Outcome:
     """Solve the joint model by LP bound, LP-guided construction and neighbourhood search.
 
     Small programs are handed to HiGHS with the plan found as a start.
@@ -180,7 +178,11 @@ class GuidedSearch:
         """Keep a solution with all integers held if it is better; flows are made one-way first."""
         program = self.joint.program
         clean = one_way(self._bench, self.joint, solution)
-        flows = [block.index.ravel() for name in ("grid_import", "grid_export", "charge", "discharge") for block in program.variables.get(name, [])]
+        flows = [
+            block.index.ravel()
+            for name in ("grid_import", "grid_export", "charge", "discharge")
+            for block in program.variables.get(name, [])
+        ]
         if flows:
             self._bench.release(np.concatenate(flows))
         if clean is None or (self.best is not None and clean.objective >= self.best.objective):
@@ -191,7 +193,9 @@ class GuidedSearch:
 
     def _improve(self, placed: Placed) -> Status:
         """Alternate job neighbourhoods with the commitment of generators until a limit or nothing moves."""
-        benches = [self._bench] + [Workbench(self.joint.program, {"threads": 1}) for _ in range(self.options.threads - 1)]
+        benches = [self._bench] + [
+            Workbench(self.joint.program, {"threads": 1}) for _ in range(self.options.threads - 1)
+        ]
         for bench in benches[1:]:
             bench.restore(self._bench.basis())
         search = JobSearch(self.board, benches, self.scale, self.options.seed)
@@ -220,7 +224,7 @@ class GuidedSearch:
                 return stop
             rounds += 1
             slice_rounds = min(64, slice_rounds * 2)
-            if search.failures > _PATIENCE or not self.board.count.size and rounds > 3:
+            if search.failures > _PATIENCE or (not self.board.count.size and rounds > 3):
                 return "search-ended"
 
     def _improve_held(self, rounds: int) -> None:
@@ -284,5 +288,3 @@ class GuidedSearch:
             self._bench.release(self.columns.units)
             self._bench.release(self.columns.divisible)
             self._account("improve energy")
-
-

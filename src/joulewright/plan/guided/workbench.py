@@ -54,9 +54,7 @@ class Workbench:
         """Set the bounds of some columns."""
         self.lower[columns] = lower
         self.upper[columns] = upper
-        self._highs.changeColsBounds(
-            columns.size, columns.astype(np.int32), self.lower[columns], self.upper[columns]
-        )
+        self._highs.changeColsBounds(columns.size, columns.astype(np.int32), self.lower[columns], self.upper[columns])
 
     def release(self, columns: IntArray) -> None:
         """Give some columns their original bounds back."""
@@ -87,7 +85,9 @@ class Workbench:
             self._highs.setOptionValue(name, value)
 
 
-def lagrangian_bound(program: Program, row_duals: FloatArray, *, box: tuple[FloatArray, FloatArray] | None = None) -> float:
+def lagrangian_bound(
+    program: Program, row_duals: FloatArray, *, box: tuple[FloatArray, FloatArray] | None = None
+) -> float:
     """Lower bound on the program's objective from any row duals.
 
     ``L(y) = offset + sum_i max-side(y_i) + sum_j min over [l_j, u_j] of (c_j - A_j y) x_j``: valid for every
@@ -127,4 +127,5 @@ def reduced_costs(program: Program, row_duals: FloatArray) -> FloatArray:
 def row_activity(program: Program, values: FloatArray) -> NDArray[np.float64]:
     """``A x``, shape ``(m,)``."""
     columns = np.repeat(np.arange(program.cost.size), np.diff(program.start))
-    return np.bincount(program.index, weights=program.value * values[columns], minlength=program.shape[0])
+    products = program.value * values[columns]
+    return np.asarray(np.bincount(program.index, weights=products, minlength=program.shape[0]), dtype=float)
