@@ -9,8 +9,8 @@ from joulewright.check import violations
 from joulewright.model import Link
 from joulewright.plan import PlanOptions, plan
 from joulewright.plan.formulation import build
-from joulewright.plan.outlook import look_ahead
 from joulewright.plan.free_generators import relax_generators
+from joulewright.plan.outlook import look_ahead
 from joulewright.plan.solver import pass_program, read_solution
 
 

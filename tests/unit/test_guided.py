@@ -12,13 +12,13 @@ from joulewright.account import settle
 from joulewright.check import violations
 from joulewright.errors import InfeasibleError
 from joulewright.plan import PlanOptions, plan
+from joulewright.plan.clock import Clock
 from joulewright.plan.formulation import build
 from joulewright.plan.guided.board import Assignment, JobBoard
 from joulewright.plan.guided.dive import DiveOptions, Placed, dive
 from joulewright.plan.guided.extract import components, extract
 from joulewright.plan.guided.strategy import GuidedSearch
 from joulewright.plan.guided.workbench import Workbench, lagrangian_bound, reduced_costs, row_activity
-from joulewright.plan.clock import Clock
 from joulewright.plan.incumbent import losing_directions, opposite_flows
 from joulewright.plan.solver import pass_program, read_solution
 

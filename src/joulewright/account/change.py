@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from joulewright.account.ledger import Ledger
 
+_SAME_WORK = 1e-9
+"""Relative difference of work below which two plans do the same: sums of floats differ by less."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
@@ -59,6 +62,8 @@ def split_change(reference: Ledger, other: Ledger) -> Change:
             raise ValueError(f"ledgers with {name} {one!r} and {two!r} cannot be compared")
     work, work_other = reference.total("work"), other.total("work")
     growth = (work_other - work) / work if work > 0.0 else 0.0
+    if abs(growth) < _SAME_WORK:
+        growth = 0.0
     less_work_kg, less_work_cost = growth * reference.carbon_kg, growth * reference.cost
     return Change(
         less_work_kg=less_work_kg,

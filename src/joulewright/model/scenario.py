@@ -209,7 +209,7 @@ def _name_problems(scenario: Scenario) -> list[str]:
 def _reference_problems(scenario: Scenario) -> list[str]:
     sites = {site.name for site in scenario.sites}
     regions = {region.name for region in scenario.regions}
-    problems = []
+    problems: list[str] = []
 
     def known(names: tuple[str, ...] | None, pool: set[str], where: str) -> None:
         problems.extend(

@@ -21,10 +21,11 @@ from joulewright.plan.options import PlanOptions
 from joulewright.plan.placement import Run, single_runs, site_price, window_sums
 from joulewright.plan.planner import plan
 from joulewright.plan.reduction import reduce_scenario
-from joulewright.plan.resolve import Figures, Move, Resolver
+from joulewright.plan.resolve import Figures, Resolver
 from joulewright.plan.result import PlanResult
 
 _AT_ONE_PLACE = 2
+_THERE, _HERE = "cheapest there", "next cheapest here"
 _HELD = (
     "all other jobs and the states of generators are held; requests, batteries, output and grid are planned anew for "
     "each alternative (a linear program)"
@@ -153,7 +154,9 @@ class JobExplanation:
 
 @dataclass(frozen=True, eq=False)
 class _Candidate:
-    what: str
+    """A run to try: without a start wherever it is best, without a run not at all."""
+
+    what: tuple[str, ...]
     run: Run | None = None
     start: int | None = None
 
@@ -198,13 +201,13 @@ def explain_job(
     scenario = reduce_scenario(scenario, without)
     job, entry = scenario.job(name), result.schedule.jobs[name]
     candidates = _candidates(scenario, result, job, entry)
+    tried = _select(_solve_again(scenario, result, name, (candidates, without)))
+    alternatives = [alternative for _, alternative in tried]
     if thorough:
         options = replace(options or PlanOptions(without=without), previous=None, churn_cost=0.0)
-        alternatives = [_plan_anew(scenario, result, job, (item, options)) for item in candidates]
-    else:
-        alternatives = _solve_again(scenario, result, job, (candidates, without))
-    best_first = sorted(alternatives, key=lambda item: -np.inf if item.benefit_change is None else item.benefit_change)
-    return _explanation(scenario, result, job, tuple(best_first[::-1]), method=_ANEW if thorough else _HELD)
+        alternatives = [_plan_anew(scenario, result, job, (item, options)) for item, _ in tried]
+    alternatives.sort(key=lambda item: np.inf if item.benefit_change is None else -item.benefit_change)
+    return _explanation(scenario, result, job, tuple(alternatives), method=_ANEW if thorough else _HELD)
 
 
 def _candidates(scenario: Scenario, result: PlanResult, job: TrainingJob, entry: JobSchedule) -> list[_Candidate]:
@@ -217,53 +220,77 @@ def _candidates(scenario: Scenario, result: PlanResult, job: TrainingJob, entry:
     begin = None if entry.rejected else entry.start_step
     found: list[_Candidate] = []
     for run in runs:
-        place = (run.fleet.site.name, run.fleet.fleet.name)
-        cost = _estimate(scenario, result, run)
-        order = [run.starts[int(item)] for item in np.argsort(cost, kind="stable")]
-        if place != here:
-            found.append(_Candidate("cheapest there", run, order[0] if job.kind == "rigid" else None))
-        elif job.kind == "rigid":
-            others = [start for start in order if start != begin][:_AT_ONE_PLACE]
-            found += [_Candidate("next cheapest here", run, start) for start in others]
+        there = (run.fleet.site.name, run.fleet.fleet.name) != here
+        if job.kind == "rigid":
+            starts = [start for start in _promising(scenario, result, run) if there or start != begin]
+            found += [_Candidate((_THERE if there else _HERE,), run, start) for start in starts]
+        elif there:
+            found.append(_Candidate((_THERE,), run, None))
         elif begin is not None and begin in run.starts:
-            found.append(_Candidate("without a pause", run, begin))
+            found.append(_Candidate(("without a pause",), run, begin))
     if runs:
         first = min(runs, key=lambda run: run.starts.start)
         if first.starts.start != begin or (first.fleet.site.name, first.fleet.fleet.name) != here:
-            found.append(_Candidate("as early as possible", first, first.starts.start))
+            found.append(_Candidate(("as early as possible",), first, first.starts.start))
     if not (job.required or entry.rejected):
-        found.append(_Candidate("rejected"))
+        found.append(_Candidate(("rejected",)))
     return _distinct(found)
 
 
 def _distinct(found: list[_Candidate]) -> list[_Candidate]:
-    kept: dict[tuple[object, int | None], _Candidate] = {}
+    """The candidates with those that mean the same joined."""
+    kept: dict[tuple[int | None, int | None], _Candidate] = {}
     for item in found:
-        place = None if item.run is None else item.run.fleet.position
-        known = kept.get((place, item.start))
-        if known is not None:
-            item = replace(item, what=f"{known.what}, {item.what}")
-        kept[place, item.start] = item
+        key = (None if item.run is None else item.run.fleet.position, item.start)
+        known = kept.get(key)
+        kept[key] = item if known is None else replace(known, what=tuple(dict.fromkeys((*known.what, *item.what))))
     return list(kept.values())
 
 
-def _estimate(scenario: Scenario, result: PlanResult, run: Run) -> np.ndarray:
-    """Cost of a run from every start by the plan's marginal prices (or those of the grid)."""
+def _promising(scenario: Scenario, result: PlanResult, run: Run) -> list[int]:
+    """Starts that are cheap by the plan's marginal prices, and by those of the grid.
+
+    Where nothing is bought a marginal price may be anything up to that of the grid, so both are looked at.
+    """
     site, fleet, duals = run.fleet.site, run.fleet.fleet, result.duals
-    price = site_price(scenario, site)
+    more_mw = run.gpus * site.pue * (run.place.power_mw - fleet.idle_power_mw)
+    costs = [more_mw * site_price(scenario, site)]
     if duals is not None:
-        price = duals.power_price_per_mwh.get(site.name, price)
-    each = run.gpus * site.pue * (run.place.power_mw - fleet.idle_power_mw) * price
-    if duals is not None:
-        each = each + run.gpus * duals.accelerator_price_per_h.get(f"{site.name}/{fleet.name}", 0.0 * price)
-    return window_sums(run, each)
+        held = duals.accelerator_price_per_h.get(f"{site.name}/{fleet.name}", 0.0 * costs[0])
+        costs.append(more_mw * duals.power_price_per_mwh.get(site.name, 0.0 * costs[0]) + run.gpus * held)
+    starts: list[int] = []
+    for cost in costs:
+        order = np.argsort(window_sums(run, cost), kind="stable")[: _AT_ONE_PLACE + 1]
+        starts += [run.starts[int(item)] for item in order]
+    return list(dict.fromkeys(starts))
+
+
+def _select(tried: list[tuple[_Candidate, Alternative]]) -> list[tuple[_Candidate, Alternative]]:
+    """The best start at every other fleet, the best few where the job runs, and all that are there for another reason."""
+    left: dict[tuple[str, int], int] = {}
+    chosen = []
+    for item, alternative in sorted(tried, key=lambda pair: -_rank(pair[1])):
+        kept = [what for what in item.what if what not in (_THERE, _HERE)]
+        for what in (what for what in item.what if what in (_THERE, _HERE) and item.run is not None):
+            place = (what, -1 if item.run is None else item.run.fleet.position)
+            left[place] = left.get(place, 1 if what == _THERE else _AT_ONE_PLACE) - 1
+            if left[place] >= 0:
+                kept.insert(0, what)
+        if kept:
+            item = replace(item, what=tuple(kept))
+            chosen.append((item, replace(alternative, what=", ".join(kept))))
+    return chosen
+
+
+def _rank(alternative: Alternative) -> float:
+    return -np.inf if alternative.benefit_change is None else alternative.benefit_change
 
 
 def _solve_again(
-    scenario: Scenario, result: PlanResult, job: TrainingJob, parts: tuple[list[_Candidate], frozenset[str]]
-) -> list[Alternative]:
+    scenario: Scenario, result: PlanResult, job: str, parts: tuple[list[_Candidate], frozenset[str]]
+) -> list[tuple[_Candidate, Alternative]]:
     candidates, without = parts
-    if result.schedule is None:
+    if result.schedule is None or not candidates:
         return []
     resolver = Resolver(scenario, result.schedule, without)
     base = resolver.base()
@@ -271,11 +298,11 @@ def _solve_again(
     for item in candidates:
         empty = _empty(scenario, item)
         if base is None:
-            found.append(replace(empty, note="the schedule itself breaks limits, so nothing can be compared"))
+            note = "the schedule itself breaks limits, so nothing can be compared"
+            found.append((item, replace(empty, note=note)))
             continue
-        move = Move(job.name, item.run, item.start)
-        figures, note = resolver.solve(move)
-        found.append(_compared(empty, base, figures, note))
+        figures, note = resolver.solve(job, item.run, item.start)
+        found.append((item, _compared(empty, base, figures, note)))
     return found
 
 
@@ -302,9 +329,10 @@ def _plan_anew(
 
 def _empty(scenario: Scenario, item: _Candidate) -> Alternative:
     if item.run is None:
-        return Alternative(what=item.what)
+        return Alternative(what=", ".join(item.what))
     start = None if item.start is None else scenario.timeline.at(item.start).isoformat()
-    return Alternative(what=item.what, site=item.run.fleet.site.name, fleet=item.run.fleet.fleet.name, start=start)
+    index = item.run.fleet
+    return Alternative(what=", ".join(item.what), site=index.site.name, fleet=index.fleet.name, start=start)
 
 
 def _compared(empty: Alternative, base: Figures, other: Figures | None, note: str) -> Alternative:

@@ -34,7 +34,7 @@ class Figures:
 
 
 @dataclass(frozen=True, eq=False)
-class Move:
+class _Move:
     """What to do with one job: another run, from a step or from wherever it is best; no run means rejection."""
 
     job: str
@@ -70,13 +70,14 @@ class Resolver:
         """Figures of the plan itself; None if the model with it held is infeasible."""
         return self._figures(self._solve(self._full(self._values)))
 
-    def solve(self, move: Move) -> tuple[Figures | None, str]:
-        """Figures with one job moved, and a note; None where that is not possible."""
+    def solve(self, job: str, run: Run | None, start: int | None) -> tuple[Figures | None, str]:
+        """Figures with one job on another run, and a note; None where that is not possible.
+
+        Without a start the run is wherever it is best, without a run the job is rejected.
+        """
+        move = _Move(job, run, start)
         full, opened = self._moved(move)
-        if opened.size:
-            solution = self._integer(full, opened)
-        else:
-            solution = self._solve(full)
+        solution = self._integer(full, opened) if opened.size else self._solve(full)
         if solution is not None:
             return self._figures(solution), ""
         solution = self._solve(full, free=self._units) if not opened.size else None
@@ -120,7 +121,7 @@ class Resolver:
         carbon_kg = float(self._joint.carbon_kg @ solution.values)
         return Figures(-solution.objective, plan_cost(program, solution.values), carbon_kg)
 
-    def _moved(self, move: Move) -> tuple[FloatArray, IntArray]:
+    def _moved(self, move: _Move) -> tuple[FloatArray, IntArray]:
         """Values of all columns with the job moved, and the columns left free for it."""
         rigid = next((item for item, group in enumerate(self._joint.inputs.rigid) if move.job in group.names), None)
         if rigid is not None:
@@ -128,7 +129,7 @@ class Resolver:
         group = next(item for item in self._joint.inputs.divisible if move.job in item.names)
         return self._moved_divisible(move, group)
 
-    def _moved_rigid(self, move: Move, position: int) -> FloatArray:
+    def _moved_rigid(self, move: _Move, position: int) -> FloatArray:
         full, group = self._full(self._values), self._joint.inputs.rigid[position]
         entry = self._schedule.jobs[move.job]
         rejection = self._column("rejected", group.job.name)
@@ -144,7 +145,7 @@ class Resolver:
             full[start_column(self._joint, position, place, move.start)] += 1.0
         return full
 
-    def _moved_divisible(self, move: Move, group: JobGroup) -> tuple[FloatArray, IntArray]:
+    def _moved_divisible(self, move: _Move, group: JobGroup) -> tuple[FloatArray, IntArray]:
         full, name = self._full(self._values), group.job.name
         own = self._own_columns(name)
         full[own] = 0.0
@@ -178,7 +179,7 @@ class Resolver:
                     return block.first + position
         return -1
 
-    def _reason(self, move: Move) -> str:
+    def _reason(self, move: _Move) -> str:
         """Why a move is not possible: other jobs hold the accelerators, or some other limit."""
         if move.run is None or move.start is None:
             return "not possible while all other jobs stay where they are"

@@ -127,7 +127,8 @@ def tonnes(value_kg: float) -> str:
     >>> tonnes(1234567.0).replace(THIN, "_")
     '1_235_t'
     """
-    return quantity(value_kg / 1000.0, "t")
+    # Less than a gram is the noise of sums, not carbon.
+    return quantity(0.0 if abs(value_kg) < 1e-3 else value_kg / 1000.0, "t")
 
 
 def percent(fraction: float, digits: int = 3) -> str:

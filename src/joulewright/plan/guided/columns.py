@@ -22,7 +22,7 @@ class Columns:
     Attributes
     ----------
     step : IntArray
-        Step of every energy and routing column, -1 for columns of no single step.
+        Step of every energy and routing column and of pausable and elastic runs, -1 for columns of no single step.
     state : NDArray of bool
         Stored energy: a value on the boundary at the start of its step.
     units : IntArray
@@ -64,6 +64,9 @@ def classify(joint: JointProgram, board: JobBoard) -> Columns:
             if name not in job_families and block.size in (steps, steps + 1):
                 step[block.index.ravel()] = np.arange(block.size)
                 state[block.index.ravel()] = name in _STATES
+    for run in (run for runs in joint.runs.values() for run in runs):
+        for block in (run.running, *run.sizes, *(() if run.begun is None else (run.begun,))):
+            step[block.index.ravel()] = run.first + np.arange(block.size)
     units = _family(joint, "on")
     other = program.integer.copy()
     other[board.bound_columns] = False

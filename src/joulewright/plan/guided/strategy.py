@@ -202,7 +202,9 @@ class GuidedSearch:
         # With pausable and elastic jobs a round is dear and the other neighbourhood finds more.
         rounds, slice_rounds = 0, 1 if self.columns.divisible.size else 8
         committed = placed
-        self._improve_held(-1)
+        if self.columns.divisible.size:
+            self._improve_windows(1)
+            self._improve_held(-1)
         while True:
             for _ in range(slice_rounds):
                 placed = search.step(placed) if self.board.count.size else placed
@@ -264,27 +266,26 @@ class GuidedSearch:
 
     def _improve_windows(self, rounds: int) -> None:
         """Sweep the horizon with overlapping windows from the best plan."""
-        if self.best is None or not self.columns.units.size:
+        decided = np.concatenate([self.columns.units, self.columns.divisible]).astype(np.int64)
+        if self.best is None or not decided.size:
             return
         steps = self.joint.inputs.steps
         length = min(steps, 24)
         begin = (length // 2) * (rounds % 2)
-        jobs = np.concatenate([self.board.bound_columns, self.columns.divisible]).astype(np.int64)
+        integers = np.flatnonzero(self.joint.program.integer)
         for first in range(-begin, steps, length):
             if self.clock.why_stop():
-                return
+                break
             best = self.best.solution
             window = Window(max(0, first), min(steps, first + length))
             values, work = improve_window(self.joint, self.columns, best, window, scale=self.scale)
             self._extra_work += work
-            if np.array_equal(np.rint(values[self.columns.units]), np.rint(best.values[self.columns.units])):
+            if np.array_equal(np.rint(values[decided]), np.rint(best.values[decided])):
                 continue
-            self._bench.fix(jobs, np.rint(best.values[jobs]), np.rint(best.values[jobs]))
-            units = np.rint(values[self.columns.units])
-            self._bench.fix(self.columns.units, units, units)
+            held = np.rint(values[integers])
+            self._bench.fix(integers, held, held)
             solution = self._bench.solve()
             if solution.optimal:
                 self._offer(solution)
-            self._bench.release(self.columns.units)
-            self._bench.release(self.columns.divisible)
             self._account("improve energy")
+        self._bench.release(integers)
