@@ -54,7 +54,7 @@ def test_every_family_has_a_golden_model():
 
 
 def test_assignment(tiny, place, solved):
-    """Two jobs of 6 MW do not fit side by side: the cheap hour (60) is worth it for one, the dear one (300) for none."""
+    """Two jobs of 6 MW do not fit side by side: the cheap hour (60) pays for one, the dear one (300) for none."""
     jobs = (tiny.job("big", gpus=60, value=1000.0), tiny.job("small", gpus=60, value=200.0))
     result = solved(place(price=[50.0, 10.0]), training=jobs)
     assert result.objective == pytest.approx(1000.0 - 6.0 * 10.0)
@@ -93,7 +93,7 @@ def test_capacity(tiny, place, solved):
 
 
 def test_capacity__serving_and_training_share_accelerators(tiny, place, solved):
-    """70 of 100 accelerators serve in the cheap hour and 50 in the dear one, so the job of 40 must take the dear one."""
+    """70 of 100 accelerators serve in the cheap hour and 50 in the dear one, so a job of 40 must take that one."""
     service = tiny.service(demand=[7e4, 5e4])
     region = Region(name="west", latency_ms={"a": 5.0})
     result = solved(place(price=[10.0, 50.0]), training=(tiny.job(),), inference=(service,), regions=(region,))

@@ -105,3 +105,16 @@ def test_relaxed_generators_never_cost_more(tiny, seed):
         highs.run()
         values.append(read_solution(highs).objective)
     assert values[1] <= values[0] + 1e-6
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_large_programs_are_planned_in_windows_and_improved_as_a_whole(tiny, seed, monkeypatch):
+    scenario = random_scenario(tiny, 400 + seed, steps=30, jobs=8)
+    whole = plan(scenario, PlanOptions(gap=1e-3, time_limit_s=20))
+    monkeypatch.setattr("joulewright.plan.planner.LARGE_NONZEROS", 1000)
+    options = PlanOptions(gap=1e-3, time_limit_s=20, window_h=14.0, commit_h=8.0)
+    result = plan(scenario, options)
+    assert violations(scenario, result.schedule) == []
+    assert result.objective <= min(result.bound, whole.bound) + 1e-6
+    assert whole.objective - result.objective <= 0.35 * whole.cost
+    assert any("windows of 14 h" in note for note in result.notes)

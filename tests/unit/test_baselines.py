@@ -51,7 +51,7 @@ def test_names_and_descriptions():
 
 
 def test_an_unknown_name_is_refused(two_sites):
-    with pytest.raises(ValueError, match="no baseline 'best'; there are .*greedy"):
+    with pytest.raises(ValueError, match=r"no baseline 'best'; there are .*greedy"):
         run_baseline("best", two_sites())
 
 
@@ -153,7 +153,7 @@ def test_greedy_takes_the_denser_job_first_and_rejects_what_does_not_fit(two_sit
 
 
 def test_greedy_heeds_the_power_of_a_site(tiny):
-    """Import of 0.5 MW carries 0.15 MW of idle power and 25 of the 40 accelerators a job needs: it waits for the sun."""
+    """Import of 0.5 MW carries 0.15 MW of idle power and 25 of 40 accelerators: the job waits for the sun."""
     site = tiny.site(grid=tiny.grid(import_limit_mw=0.5), renewables=(tiny.plant([0.0, 0.5]),))
     scenario = tiny.scenario(site, training=(tiny.job(),))
     assert run_baseline("greedy", scenario, EXACT).schedule.jobs["train"].start_step == 1

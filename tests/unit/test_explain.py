@@ -32,7 +32,10 @@ def case(tiny):
                 fleets=(tiny.fleet(steps, active_power_mw=0.1, idle_power_mw=0.0),),
                 **changes.pop(f"site_{name}", {}),
             )
-            for name, prices, carbon in (("a", [100.0, 30.0, 10.0, 50.0], 500.0), ("b", [60.0, 20.0, 90.0, 90.0], 100.0))
+            for name, prices, carbon in (
+                ("a", [100.0, 30.0, 10.0, 50.0], 500.0),
+                ("b", [60.0, 20.0, 90.0, 90.0], 100.0),
+            )
         )
         jobs = (tiny.job("train", **({"deadline": tiny.at(4.0)} | (job or {}))), *changes.pop("others", ()))
         scenario = tiny.scenario(*sites, steps=steps, training=jobs, **changes)
@@ -43,7 +46,10 @@ def case(tiny):
 
 def found(explanation):
     """Benefit changes by what and where."""
-    return {(item.what, item.site, item.start and item.start[11:13]): item.benefit_change for item in explanation.alternatives}
+    return {
+        (item.what, item.site, item.start and item.start[11:13]): item.benefit_change
+        for item in explanation.alternatives
+    }
 
 
 def test_alternatives_of_a_rigid_job(case):
@@ -63,7 +69,9 @@ def test_alternatives_of_a_rigid_job(case):
         ("as early as possible", "a", "00"): pytest.approx(-360.0),
         ("rejected", None, None): pytest.approx(-460.0),
     }
-    assert [item.benefit_change for item in explanation.alternatives] == sorted(found(explanation).values(), reverse=True)
+    assert [item.benefit_change for item in explanation.alternatives] == sorted(
+        found(explanation).values(), reverse=True
+    )
 
 
 def test_cost_and_carbon_of_an_alternative(case):
@@ -72,9 +80,7 @@ def test_cost_and_carbon_of_an_alternative(case):
     there, *_, rejected = explain_job(scenario, result, "train").alternatives
     assert (there.cost_change, there.carbon_change_kg) == (pytest.approx(40.0), pytest.approx(-1600.0))
     assert (rejected.cost_change, rejected.carbon_change_kg) == (pytest.approx(-40.0), pytest.approx(-2000.0))
-    assert str(there) == (
-        "b/gpus from 04 Jul 01:00 UTC (cheapest there): benefit -40, cost +40, carbon -1.600 t"
-    )
+    assert str(there) == ("b/gpus from 04 Jul 01:00 UTC (cheapest there): benefit -40, cost +40, carbon -1.600 t")
     assert str(rejected) == "is not run (rejected): benefit -460, cost -40, carbon -2.000 t"
 
 
@@ -140,7 +146,7 @@ def test_a_job_without_alternatives(case):
 
 
 def test_a_pausable_job(case):
-    """Two of the cheapest hours: 40 + 120 at a; at b 80 + 240; in one piece from the first of its hours at a it is the same."""
+    """The two cheapest hours cost 40 + 120 at a and 80 + 240 at b; those at a happen to be in one piece."""
     scenario, result = case(job={"kind": "pausable", "duration_h": 2.0, "value": 900.0})
     explanation = explain_job(scenario, result, "train")
     assert found(explanation)["cheapest there", "b", None] == pytest.approx(-(80.0 + 240.0) + 160.0)

@@ -61,7 +61,9 @@ def test_a_held_plan_is_worth_what_the_plan_is(scenario):
 
 def test_equal_jobs_share_a_column(scenario, tiny):
     result = plan(scenario.with_changes(training=scenario.training[:2]), EXACT)
-    both = replace(result.schedule, jobs={name: JobSchedule(job=name, segments=(tiny.run(0, 1),)) for name in ("one", "two")})
+    both = replace(
+        result.schedule, jobs={name: JobSchedule(job=name, segments=(tiny.run(0, 1),)) for name in ("one", "two")}
+    )
     joint = build(scenario.with_changes(training=scenario.training[:2]))
     columns, values = integer_values(joint, both)
     full = np.zeros(joint.program.cost.size)

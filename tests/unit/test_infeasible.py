@@ -188,7 +188,7 @@ def test_requests_that_cannot_be_served(refused, tiny):
 
 
 def test_only_whole_jobs_conflict(refused, tiny):
-    """Three jobs of 60 for 2 h in 4 h: in parts they fill 90 of 100 accelerators, whole only two fit after each other."""
+    """Three jobs of 60 for 2 h in 4 h: in parts they fill 90 of 100 accelerators, whole only two fit."""
     jobs = tuple(tiny.job(name, gpus=60, duration_h=2.0, mandatory=True) for name in ("one", "two", "three"))
     site = tiny.site(4)
     explanation = refused(site, steps=4, training=jobs)
@@ -277,9 +277,9 @@ def test_a_feasible_program_has_no_conflict(tiny):
 
 def test_shortage_is_none_when_the_slack_does_not_help(tiny, loaded):
     joint = build(tiny.scenario(loaded([1.5, 0.5])))
-    assert shortage(joint.program, Slack(joint.program.rows["balance"][0].index, 1.0, separate=True))[0] == pytest.approx(
-        [0.5, 0.0]
-    )
+    assert shortage(joint.program, Slack(joint.program.rows["balance"][0].index, 1.0, separate=True))[
+        0
+    ] == pytest.approx([0.5, 0.0])
     assert shortage(joint.program, Slack()) is None
 
 

@@ -299,6 +299,6 @@ def verdict(result: PlanResult, wanted_gap: float) -> tuple[ExitCode, str]:
     if result.violations:
         return ExitCode.INTERNAL, f"the plan breaks {len(result.violations)} limits, first: {result.violations[0]}"
     if result.gap is not None and result.gap <= wanted_gap:
-        return ExitCode.OK, f"proven to be within {gap} of the best possible plan after {result.seconds:.1f} s"
+        return ExitCode.OK, f"proven gap {gap}, at most the {wanted_gap:.3%} asked for, after {result.seconds:.1f} s"
     how = {"time-limit": "time limit reached", "work-limit": "work limit reached"}.get(result.status, "search ended")
     return ExitCode.LIMIT_REACHED, f"{how}: gap {gap}, above the {wanted_gap:.3%} asked for; the plan is kept"

@@ -65,7 +65,8 @@ def write_pypsa(path: str | Path | None, scenario: Scenario, schedule: Schedule 
         warnings.simplefilter("ignore")
         network = pypsa.Network(name=scenario.name)
         network.set_snapshots(_snapshots(scenario))
-        network.snapshot_weightings.loc[:, :] = scenario.timeline.step_h
+        hours = dict.fromkeys(network.snapshot_weightings.columns, scenario.timeline.step_h)
+        network.snapshot_weightings = network.snapshot_weightings.astype(float).assign(**hours)
         writer = _Writer(network, scenario)
         for site in scenario.sites:
             writer.add_site(site, site_load(scenario, plan, site).facility_mw)
@@ -203,7 +204,7 @@ class _Writer:
 
     def _add_battery(self, site: Site, battery: Battery) -> None:
         name, decay = f"{site.name} {battery.name}", battery.self_discharge_per_h
-        _, effective_h = storage_coefficients(self._step_h, decay)
+        retention, effective_h = storage_coefficients(self._step_h, decay)
         factor, wear = effective_h / self._step_h, battery.wear_cost_per_mwh / 2.0
         charge, discharge = battery.charge_efficiency * factor, battery.discharge_efficiency / factor
         self._network.add("Bus", name, carrier="battery")
@@ -219,7 +220,8 @@ class _Writer:
             bus=name,
             e_nom=battery.energy_mwh,
             e_min_pu=self._series(low / size),
-            e_initial=battery.initial_energy_mwh,
+            # PyPSA lets no standing loss act on what is there before the first snapshot.
+            e_initial=battery.initial_energy_mwh * retention,
             standing_loss=-np.expm1(-decay),
             marginal_cost_storage=self._series(worth),
         )
@@ -250,15 +252,25 @@ class _Writer:
         self._network.add("Generator", f"{name} fuel", bus=f"{name} fuel", p_nom=_UNLIMITED_MW)
         values: dict[str, Any] = {
             "p_nom": unit.capacity_mw,
-            "p_max_pu": self._series(unit.availability),
             "marginal_cost": self._series(unit.fuel_cost_per_mwh + price * unit.emission_kg_per_mwh),
             "efficiency2": unit.emission_kg_per_mwh,
         }
+        values |= self._range(unit)
         if unit.ramp_mw_per_h is not None:
             values |= self._ramps(unit)
         if needs_commitment(unit):
             values |= self._commitment(unit, price)
         self._network.add("Link", name, bus0=f"{name} fuel", bus1=site.name, bus2=carbon, carrier="generator", **values)
+
+    def _range(self, unit: Generator) -> dict[str, Any]:
+        """Highest and, without states, lowest output; in the first step the output before it counts."""
+        most, least = np.array(unit.availability, float), np.zeros(unit.availability.size)
+        committed, before_mw = needs_commitment(unit), unit.initial_output_mw * unit.initially_on
+        if unit.ramp_mw_per_h is not None and (unit.initially_on or not committed):
+            ramp_mw = unit.ramp_mw_per_h * self._step_h
+            most[0] = min(most[0], (before_mw + ramp_mw) / unit.capacity_mw)
+            least[0] = max(0.0, (before_mw - ramp_mw) / unit.capacity_mw)
+        return {"p_max_pu": self._series(most)} | ({} if committed else {"p_min_pu": self._series(least)})
 
     def _ramps(self, unit: Generator) -> dict[str, float]:
         ramp = min(1.0, float(np.float64(unit.ramp_mw_per_h)) * self._step_h / unit.capacity_mw)

@@ -216,25 +216,35 @@ def _candidates(scenario: Scenario, result: PlanResult, job: TrainingJob, entry:
     if not groups:  # It has finished before the horizon.
         return []
     runs = list(single_runs(inputs, groups[0]))
-    here = None if entry.rejected else (entry.segments[0].site, entry.segments[0].fleet)
-    begin = None if entry.rejected else entry.start_step
-    found: list[_Candidate] = []
-    for run in runs:
-        there = (run.fleet.site.name, run.fleet.fleet.name) != here
-        if job.kind == "rigid":
-            starts = [start for start in _promising(scenario, result, run) if there or start != begin]
-            found += [_Candidate((_THERE if there else _HERE,), run, start) for start in starts]
-        elif there:
-            found.append(_Candidate((_THERE,), run, None))
-        elif begin is not None and begin in run.starts:
-            found.append(_Candidate(("without a pause",), run, begin))
+    here = None if entry.rejected else (entry.segments[0].site, entry.segments[0].fleet, entry.start_step)
+    found = [item for run in runs for item in _on_fleet(scenario, result, job, (run, here))]
     if runs:
         first = min(runs, key=lambda run: run.starts.start)
-        if first.starts.start != begin or (first.fleet.site.name, first.fleet.fleet.name) != here:
+        if (*_place(first), first.starts.start) != here:
             found.append(_Candidate(("as early as possible",), first, first.starts.start))
     if not (job.required or entry.rejected):
         found.append(_Candidate(("rejected",)))
     return _distinct(found)
+
+
+def _place(run: Run) -> tuple[str, str]:
+    return run.fleet.site.name, run.fleet.fleet.name
+
+
+def _on_fleet(
+    scenario: Scenario, result: PlanResult, job: TrainingJob, parts: tuple[Run, tuple[str, str, int] | None]
+) -> Iterator[_Candidate]:
+    """Promising runs on one fleet; ``here`` is where and when the job runs now."""
+    run, here = parts
+    there = here is None or _place(run) != here[:2]
+    if job.kind == "rigid":
+        for start in _promising(scenario, result, run):
+            if here is None or (*_place(run), start) != here:
+                yield _Candidate((_THERE if there else _HERE,), run, start)
+    elif there:
+        yield _Candidate((_THERE,), run, None)
+    elif here is not None and here[2] in run.starts:
+        yield _Candidate(("without a pause",), run, here[2])
 
 
 def _distinct(found: list[_Candidate]) -> list[_Candidate]:
@@ -266,7 +276,7 @@ def _promising(scenario: Scenario, result: PlanResult, run: Run) -> list[int]:
 
 
 def _select(tried: list[tuple[_Candidate, Alternative]]) -> list[tuple[_Candidate, Alternative]]:
-    """The best start at every other fleet, the best few where the job runs, and all that are there for another reason."""
+    """The best start at every other fleet, the best few where the job runs, and what is there for another reason."""
     left: dict[tuple[str, int], int] = {}
     chosen = []
     for item, alternative in sorted(tried, key=lambda pair: -_rank(pair[1])):
@@ -359,16 +369,7 @@ def _explanation(
     entry = JobSchedule(job=job.name) if result.schedule is None else result.schedule.jobs[job.name]
     first = entry.segments[0] if entry.segments else None
     end = max((segment.stop_step for segment in entry.segments), default=None)
-    power = bought = carbon = None
-    if first is not None:
-        site = scenario.site(first.site)
-        steps = [step for segment in entry.segments for step in range(segment.first_step, segment.stop_step)]
-        chosen = np.array([step for step in steps if step < timeline.steps], dtype=int)
-        if result.duals is not None:
-            power = float(result.duals.power_price_per_mwh[first.site][chosen].mean())
-        series = scenario.deciding_intensity(site)
-        bought = None if site.grid is None else float(site.grid.import_price_per_mwh[chosen].mean())
-        carbon = None if series is None else float(series.kg_per_mwh[chosen].mean())
+    power, bought, carbon = _means(scenario, result, entry)
     energy = 0.0 if result.schedule is None else job_energy(scenario, result.schedule)[job.name].facility_mwh
     return JobExplanation(
         job=job.name,
@@ -388,6 +389,23 @@ def _explanation(
         carbon_kg_per_mwh=carbon,
         alternatives=alternatives,
         method=method,
+    )
+
+
+def _means(
+    scenario: Scenario, result: PlanResult, entry: JobSchedule
+) -> tuple[float | None, float | None, float | None]:
+    """Means over the steps a job runs: marginal price of power, price of import, carbon intensity."""
+    if not entry.segments:
+        return None, None, None
+    site = scenario.site(entry.segments[0].site)
+    spans = [range(segment.first_step, segment.stop_step) for segment in entry.segments]
+    chosen = np.array([step for span in spans for step in span if step < scenario.timeline.steps])
+    duals, series = result.duals, scenario.deciding_intensity(site)
+    return (
+        None if duals is None else float(duals.power_price_per_mwh[site.name][chosen].mean()),
+        None if site.grid is None else float(site.grid.import_price_per_mwh[chosen].mean()),
+        None if series is None else float(series.kg_per_mwh[chosen].mean()),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import highspy
@@ -15,8 +15,9 @@ from joulewright.plan.clock import Clock, relative_gap
 from joulewright.plan.exact import solve_exact
 from joulewright.plan.extraction import read_duals, read_schedule
 from joulewright.plan.formulation import build
-from joulewright.plan.guided.strategy import solve_guided
+from joulewright.plan.guided.strategy import GuidedSearch, solve_guided
 from joulewright.plan.infeasible import with_fixes
+from joulewright.plan.model import JointProgram
 from joulewright.plan.options import PlanOptions
 from joulewright.plan.reduction import reduce_scenario
 from joulewright.plan.result import PlanResult
@@ -26,6 +27,7 @@ from joulewright.plan.strategy import Outcome
 
 LARGE_NONZEROS = 250_000
 """Above this many coefficients the guided strategy works window by window under one long view."""
+_WINDOW_H, _WINDOW_WORK = 96.0, 2.0
 
 
 def plan(scenario: Scenario, options: PlanOptions | None = None) -> PlanResult:
@@ -68,8 +70,25 @@ def _solve(scenario: Scenario, options: PlanOptions, clock: Clock) -> Outcome:
         return solve_rolling(scenario, options, clock)
     joint = build(scenario, without=options.without, previous=options.previous, churn_cost=options.churn_cost)
     if joint.program.value.size > LARGE_NONZEROS:
-        return solve_rolling(scenario, options, clock, relax=joint.program.value.size > 4 * LARGE_NONZEROS)
+        return _solve_large(scenario, options, clock, joint)
     return solve_guided(scenario, options, clock, joint)
+
+
+def _solve_large(scenario: Scenario, options: PlanOptions, clock: Clock, joint: JointProgram) -> Outcome:
+    """Window by window, then improved as a whole unless the program is very large."""
+    relax = joint.program.value.size > 4 * LARGE_NONZEROS
+    if relax:
+        return solve_rolling(scenario, options, clock)
+    # Short windows and little work in each: what they miss is found when the whole is improved.
+    brief = replace(options, window_h=min(options.window_h, _WINDOW_H), commit_h=min(options.commit_h, _WINDOW_H / 2))
+    outcome = solve_rolling(scenario, brief, clock, relax=False, window_work=_WINDOW_WORK)
+    if outcome.schedule is None or clock.why_stop():
+        return outcome
+    search = GuidedSearch(joint, options, clock)
+    status = search.polish(outcome.schedule, outcome.bound)
+    if search.best is None:
+        return outcome
+    return Outcome(joint, search.best.solution, outcome.bound, status, notes=outcome.notes)
 
 
 def finish(scenario: Scenario, options: PlanOptions, clock: Clock, outcome: Outcome) -> PlanResult:

@@ -29,7 +29,9 @@ _WINDOW_GAP = 0.001
 _WINDOW_WORK = 8.0
 
 
-def solve_rolling(scenario: Scenario, options: PlanOptions, clock: Clock, *, relax: bool = True) -> Outcome:
+def solve_rolling(
+    scenario: Scenario, options: PlanOptions, clock: Clock, *, relax: bool = True, window_work: float = _WINDOW_WORK
+) -> Outcome:
     """Plan a long horizon in overlapping windows.
 
     One linear program over the whole horizon, generators relaxed, gives the bound, the worth of stored energy
@@ -42,6 +44,8 @@ def solve_rolling(scenario: Scenario, options: PlanOptions, clock: Clock, *, rel
         What to plan, how, and where progress is kept.
     relax : bool
         True to leave generator commitment out of the long view.
+    window_work : float
+        Most work units for one window.
 
     Raises
     ------
@@ -56,7 +60,7 @@ def solve_rolling(scenario: Scenario, options: PlanOptions, clock: Clock, *, rel
     done, parts = Progressed(), []
     for piece in pieces(scenario.timeline.steps, window, commit):
         small = piece_scenario(scenario, outlook, done, piece)
-        part = _plan_window(small, options, clock)
+        part = _plan_window(small, options, clock, window_work)
         if part is None:
             return Outcome(None, None, outlook.bound, clock.why_stop() or "search-ended")
         keep(scenario, done, piece, (small, part))
@@ -71,9 +75,9 @@ def solve_rolling(scenario: Scenario, options: PlanOptions, clock: Clock, *, rel
     return Outcome(None, None, outlook.bound, "search-ended", notes=notes, schedule=schedule)
 
 
-def _plan_window(small: Scenario, options: PlanOptions, clock: Clock) -> Schedule | None:
+def _plan_window(small: Scenario, options: PlanOptions, clock: Clock, window_work: float) -> Schedule | None:
     """Plan of one window within a share of the limits."""
-    work = min(_WINDOW_WORK, clock.remaining_work())
+    work = min(window_work, clock.remaining_work())
     limits = replace(
         options,
         strategy="guided",

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from joulewright.errors import SolverError
-from joulewright.model import Scenario
+from joulewright.model import Scenario, Schedule
 from joulewright.plan.clock import Clock
 from joulewright.plan.exact import solve_exact
 from joulewright.plan.formulation import build
@@ -17,6 +17,7 @@ from joulewright.plan.guided.dive import DiveOptions, Placed, dive
 from joulewright.plan.guided.rounding import RoundingRule, one_way, round_columns
 from joulewright.plan.guided.search import JobSearch, Window, improve_window
 from joulewright.plan.guided.workbench import Workbench, lagrangian_bound
+from joulewright.plan.holding import integer_values
 from joulewright.plan.incumbent import Incumbent, plan_cost
 from joulewright.plan.infeasible import raise_infeasible
 from joulewright.plan.integer import run_integer
@@ -31,6 +32,7 @@ SMALL_INTEGERS = 2_500
 _RULES = (RoundingRule(0.85, 0.2), RoundingRule(0.95, 0.1), RoundingRule(0.7, 0.34))
 _PATIENCE = 40
 _EXACT_WORK = 30.0
+_POLISH_ROUNDS = 8
 
 
 def solve_guided(scenario: Scenario, options: PlanOptions, clock: Clock, joint: JointProgram | None = None) -> Outcome:
@@ -108,6 +110,31 @@ class GuidedSearch:
         if self.clock.why_stop() or self.joint.program.integer.sum() <= SMALL_INTEGERS:
             return self.clock.why_stop()
         return self._improve(placed)
+
+    def polish(self, schedule: Schedule, bound: float) -> Status:
+        """Take over a plan of the same scenario and improve it with most decisions held.
+
+        Raises
+        ------
+        ValueError
+            If the schedule holds a decision for which the model has no column.
+        """
+        columns, values = integer_values(self.joint, schedule)
+        self.bound, self.clock.bound = bound, -bound
+        self._bench.fix(columns, values, values)
+        solution = self._bench.first_solve()
+        if not solution.optimal:
+            return "search-ended"
+        self.scale = max(1.0, plan_cost(self.joint.program, solution.values))
+        self._offer(solution)
+        self._account("join windows")
+        for rounds in range(_POLISH_ROUNDS):
+            before = self.best
+            self._improve_windows(rounds)
+            self._improve_held(rounds)
+            if self.clock.why_stop() or self.best is before:
+                break
+        return self.clock.why_stop() or "search-ended"
 
     def _account(self, phase: str) -> None:
         self.clock.work = self._bench.work + self._extra_work
@@ -219,7 +246,8 @@ class GuidedSearch:
             if stop:
                 return stop
             self._improve_windows(rounds)
-            self._improve_held(rounds)
+            if self.columns.divisible.size:
+                self._improve_held(rounds)
             self.clock.work = search.work + self._extra_work
             stop = self.clock.why_stop()
             if stop:
@@ -233,10 +261,10 @@ class GuidedSearch:
         """Free one or two jobs, now and then with all generators, while every other decision is held.
 
         With so much held the relaxation is small, and what it finds counts at its true cost. This is the
-        neighbourhood of pausable and elastic jobs.
+        neighbourhood of pausable and elastic jobs, and of large programs.
         """
         jobs = self.columns.jobs
-        if self.best is None or not self.columns.divisible.size:
+        if self.best is None:
             return
         random = np.random.default_rng([self.options.seed, 77, rounds + 1])
         integers = np.flatnonzero(self.joint.program.integer)
