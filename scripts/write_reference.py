@@ -68,12 +68,12 @@ def _range(field: Field) -> str:
 
 def commands() -> Iterator[str]:
     """Usage and options of every command."""
-    context = click.Context(jw, info_name="jw")
+    context = click.Context(jw, info_name="jw", **jw.context_settings)
     for name in COMMANDS:
         command = jw.get_command(context, name)
         if isinstance(command, click.Group):
             for inner in command.commands.values():
-                yield from _command(inner, click.Context(command, info_name=f"jw {name}"))
+                yield from _command(inner, click.Context(command, parent=context, info_name=name))
         elif command is not None:
             yield from _command(command, context)
 

@@ -102,7 +102,9 @@ def _exports(_context: click.Context, _parameter: click.Parameter, given: tuple[
 )
 @click.option("--time-limit", metavar="TIME", callback=_seconds, help="Stop after this time, in s or '5 min'.")
 @click.option(
-    "--work-limit", type=click.FloatRange(min=0, min_open=True), help="Stop after this much work; repeatable."
+    "--work-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Stop after this much work; the same plan every time.",
 )
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)

@@ -38,7 +38,7 @@ BASELINES: Mapping[str, str] = MappingProxyType(
 """Name and description of every baseline."""
 
 _GAP = 0.002
-_WORK = 15.0
+_WORK = 5.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ def run_baseline(name: str, scenario: Scenario, options: PlanOptions | None = No
     scenario : Scenario
         The facts.
     options : PlanOptions, optional
-        Strategy, seed and switches of the optimised parts; each part gets a gap of at least 0.2 % and 15 units of
+        Strategy, seed and switches of the optimised parts; each part gets a gap of at least 0.2 % and 5 units of
         work at most, since a baseline need not be exact.
 
     Returns

@@ -148,16 +148,16 @@ def _more_import(joint: JointProgram, name: str, limit_mw: float) -> Relaxation:
     return Relaxation("import-limit", name, "MW", key, words, changed, slack, step)
 
 
-def _with_battery(scenario: Scenario, site: str, battery: Battery) -> Scenario:
-    def update(old: Site) -> Site:
-        return replace(old, batteries=tuple(battery if item.name == battery.name else item for item in old.batteries))
+def _with_battery(scenario: Scenario, site: str, name: str, update: Callable[[Battery], Battery]) -> Scenario:
+    def change(old: Site) -> Site:
+        return replace(old, batteries=tuple(update(item) if item.name == name else item for item in old.batteries))
 
-    return _with_site(scenario, site, update)
+    return _with_site(scenario, site, change)
 
 
 def _more_energy(joint: JointProgram, site: str, battery: Battery) -> Relaxation:
     def changed(scenario: Scenario, amount: float) -> Scenario:
-        return _with_battery(scenario, site, replace(battery, energy_mwh=battery.energy_mwh + amount))
+        return _with_battery(scenario, site, battery.name, lambda old: replace(old, energy_mwh=old.energy_mwh + amount))
 
     head, key = f"{site}/{battery.name}", f"site.{site}.battery.{battery.name}.energy"
     slack, step = Slack(bounded=_block(joint, "energy", head)[1:]), 0.01 * max(1.0, battery.energy_mwh)
@@ -165,9 +165,12 @@ def _more_energy(joint: JointProgram, site: str, battery: Battery) -> Relaxation
 
 
 def _more_power(joint: JointProgram, site: str, battery: Battery) -> Relaxation:
+    def stronger(old: Battery, amount: float) -> Battery:
+        most = (old.charge_limit_mw + amount, old.discharge_limit_mw + amount)
+        return replace(old, charge_limit_mw=most[0], discharge_limit_mw=most[1])
+
     def changed(scenario: Scenario, amount: float) -> Scenario:
-        most = (battery.charge_limit_mw + amount, battery.discharge_limit_mw + amount)
-        return _with_battery(scenario, site, replace(battery, charge_limit_mw=most[0], discharge_limit_mw=most[1]))
+        return _with_battery(scenario, site, battery.name, lambda old: stronger(old, amount))
 
     head, key = f"{site}/{battery.name}", f"site.{site}.battery.{battery.name}.power"
     flows = np.concatenate([_block(joint, "charge", head), _block(joint, "discharge", head)])
@@ -177,12 +180,12 @@ def _more_power(joint: JointProgram, site: str, battery: Battery) -> Relaxation:
 
 
 def _more_accelerators(joint: JointProgram, site: str, fleet: Fleet) -> Relaxation:
+    def larger(old: Fleet, amount: float) -> Fleet:
+        return replace(old, count=old.count + int(np.ceil(amount))) if old.name == fleet.name else old
+
     def changed(scenario: Scenario, amount: float) -> Scenario:
-        more = replace(fleet, count=fleet.count + int(np.ceil(amount)))
         return _with_site(
-            scenario,
-            site,
-            lambda old: replace(old, fleets=tuple(more if item.name == more.name else item for item in old.fleets)),
+            scenario, site, lambda old: replace(old, fleets=tuple(larger(item, amount) for item in old.fleets))
         )
 
     head, key = f"{site}/{fleet.name}", f"site.{site}.fleet.{fleet.name}.count"

@@ -21,6 +21,7 @@ from joulewright.physics.battery import storage_coefficients
 from joulewright.plan.formulation import build
 from joulewright.plan.options import PlanOptions
 from joulewright.plan.planner import plan
+from joulewright.plan.relaxation import value_options
 from joulewright.plan.result import Duals
 from joulewright.plan.solver import pass_program, read_solution
 
@@ -94,7 +95,8 @@ def optimise_energy(scenario: Scenario, work: Schedule, options: PlanOptions) ->
 
 def relaxation_is_feasible(scenario: Scenario, without: frozenset[str] = frozenset()) -> bool:
     """Whether the linear relaxation of the joint model has a solution."""
-    highs = pass_program(build(scenario, without=without).program)
+    program = build(scenario, without=without).program
+    highs = pass_program(program, options=value_options(program))
     highs.run()
     return read_solution(highs).status != "Infeasible"
 

@@ -16,6 +16,7 @@ from joulewright.plan.options import PlanOptions
 from joulewright.plan.planner import plan
 from joulewright.plan.program import FloatArray
 from joulewright.plan.reduction import reduce_scenario
+from joulewright.plan.relaxation import value_options
 from joulewright.plan.result import PlanResult
 from joulewright.plan.solver import pass_program, read_solution
 
@@ -136,8 +137,7 @@ def _least_carbon_kg(scenario: Scenario, options: PlanOptions, schedule: Schedul
     program = joint.program
     upper = _with_work_held(joint, schedule)
     carbon = replace(program, cost=joint.carbon_kg, offset=0.0, upper=upper)
-    large = program.value.size > 20_000
-    highs = pass_program(carbon, options={"solver": "ipm" if large else "choose", "run_crossover": "off"})
+    highs = pass_program(carbon, options=value_options(program))
     highs.run()
     solution = read_solution(highs)
     if not solution.optimal:

@@ -21,6 +21,7 @@ Answer = Literal["yes", "no", "unknown"]
 _INTEGER_S = 6.0
 _GROWTH = (1.0, 1.1, 1.3, 1.7, 2.5, 4.0)
 _MOST_STEPS = 4096.0
+_LARGE = 20_000
 
 
 def _none() -> IntArray:
@@ -199,7 +200,7 @@ def _fix(relaxation: Relaxation, amount: float, answer: Answer) -> Fix:
 def integer_feasible(program: Program, seconds: float = _INTEGER_S) -> Answer:
     """Whether a program has an integral solution, found within the time; its costs are left out."""
     free = replace(program, cost=np.zeros_like(program.cost), offset=0.0)
-    relaxed = pass_program(free, options=_options(program, 2.0 * seconds))
+    relaxed = pass_program(free, options=value_options(program, 2.0 * seconds))
     relaxed.run()
     if relaxed.getModelStatus() != highspy.HighsModelStatus.kOptimal:
         return "no"
@@ -212,9 +213,9 @@ def integer_feasible(program: Program, seconds: float = _INTEGER_S) -> Answer:
     return "no" if highs.getModelStatus() == highspy.HighsModelStatus.kInfeasible else "unknown"
 
 
-def _options(program: Program, seconds: float) -> dict[str, object]:
-    """Solver options for a relaxation of which only the value matters."""
-    large = program.value.size > 20_000
+def value_options(program: Program, seconds: float = float("inf")) -> dict[str, object]:
+    """Solver options for a relaxation of which only the value or the status matters."""
+    large = program.value.size > _LARGE
     return {"solver": "ipm" if large else "choose", "run_crossover": "off" if large else "on", "time_limit": seconds}
 
 
@@ -224,7 +225,7 @@ def shortage(program: Program, *slacks: Slack) -> list[FloatArray] | None:
     None if none are, or if they are not found within some seconds.
     """
     free = replace(program, cost=np.zeros_like(program.cost), offset=0.0)
-    highs = pass_program(free, options=_options(program, 2.0 * _INTEGER_S))
+    highs = pass_program(free, options=value_options(program, 2.0 * _INTEGER_S))
     infinite, column = highspy.kHighsInf, program.cost.size
     sizes = []
     for slack in slacks:
