@@ -152,3 +152,12 @@ def test_an_infeasible_scenario_is_an_error_not_a_plan(tiny) -> None:
     site = tiny.site(2, grid=tiny.grid(2, import_limit_mw=0.01))
     with pytest.raises(InfeasibleError):
         plan(tiny.scenario(site), PlanOptions(strategy="exact"))
+
+
+def test_a_program_without_integers_is_bounded_by_its_optimum(tiny):
+    """HiGHS reports a dual bound of zero where it runs no search tree."""
+    scenario = tiny.scenario(tiny.site(2), steps=2)
+    result = plan(scenario, PlanOptions(strategy="exact"))
+    assert result.objective != 0.0
+    assert result.bound == pytest.approx(result.objective)
+    assert result.gap == 0.0

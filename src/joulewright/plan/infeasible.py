@@ -23,6 +23,7 @@ _TRIED_JOBS = 3
 _SHOWN_FIXES = 6
 _SHOWN_COMBINATIONS = 2
 _SHORT = 1e-6
+_CARBON_S = 30.0
 #: Kinds of changes in the order in which they are tried.
 _ORDER = (
     "carbon-budget",
@@ -154,11 +155,11 @@ def _conclude(joint: JointProgram, conflict: Conflict) -> str:
     return "these limits cannot all hold"
 
 
-def _carbon_excess(joint: JointProgram, conflict: Conflict) -> str | None:
+def _carbon_excess(joint: JointProgram, conflict: Conflict) -> str:
     rows = _rows(conflict, "carbon_budget")
-    found = shortage(joint.program, Slack(rows, separate=True))
+    found = shortage(joint.program, Slack(rows, separate=True, per_unit=0.001), seconds=_CARBON_S)
     if found is None:
-        return None
+        return "more carbon is emitted than the budget allows"
     short_t = float(found[0].sum()) / 1000.0
     least_t = short_t + float(joint.program.row_upper[rows].sum()) / 1000.0
     return f"at least {figure(least_t)} t are emitted: {figure(short_t)} t more than is left of the budget"

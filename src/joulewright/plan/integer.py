@@ -66,7 +66,12 @@ def run_integer(
     feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
     clock.work = before + unit * max(0, info.simplex_iteration_count)
     values = np.asarray(highs.getSolution().col_value) if feasible else None
-    return IntegerRun(values, float(info.mip_dual_bound), status)
+    # Without integer columns HiGHS runs no search tree and leaves its dual bound at zero.
+    proved = not program.integer.any() and status == "Optimal"
+    bound = float(info.objective_function_value if proved else info.mip_dual_bound)
+    if not program.integer.any() and not proved:
+        bound = -float("inf")
+    return IntegerRun(values, bound, status)
 
 
 def hold_integers(program: Program, values: FloatArray) -> LinearSolution:

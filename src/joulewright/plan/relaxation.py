@@ -219,13 +219,13 @@ def value_options(program: Program, seconds: float = float("inf")) -> dict[str, 
     return {"solver": "ipm" if large else "choose", "run_crossover": "off" if large else "on", "time_limit": seconds}
 
 
-def shortage(program: Program, *slacks: Slack) -> list[FloatArray] | None:
+def shortage(program: Program, *slacks: Slack, seconds: float = 2.0 * _INTEGER_S) -> list[FloatArray] | None:
     """Amounts of smallest sum with which the linear relaxation is feasible, per slack.
 
-    None if none are, or if they are not found within some seconds.
+    None if none are, or if they are not found within the time [s].
     """
     free = replace(program, cost=np.zeros_like(program.cost), offset=0.0)
-    highs = pass_program(free, options=value_options(program, 2.0 * _INTEGER_S))
+    highs = pass_program(free, options=value_options(program, seconds))
     infinite, column = highspy.kHighsInf, program.cost.size
     sizes = []
     for slack in slacks:
