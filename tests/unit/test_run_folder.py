@@ -19,6 +19,7 @@ from joulewright.io.codec import encode
 from joulewright.io.run_folder import FrontPoint, is_run, read_run, write_run
 from joulewright.model import Region
 from joulewright.plan.options import PlanOptions
+from joulewright.plan.planner import plain_options
 from joulewright.plan.result import Duals, PlanResult
 
 FILES = {"run.json", "state.json", "state.parquet"}
@@ -97,14 +98,14 @@ def test_everything_comes_back(tmp_path, scenario, schedule, result):
         export_limit_price_per_mw={"a": np.zeros(2)},
         accelerator_price_per_h={"a/gpus": np.array([0.0, 3.0])},
     )
-    options = PlanOptions(previous=schedule, churn_cost=5.0)
+    options = plain_options(PlanOptions(previous=schedule, churn_cost=5.0))
     result = replace(result, duals=duals, options=options, violations=tuple(violations(scenario, schedule)))
     path = write_run(tmp_path / "runs" / "one", scenario=scenario, result=result, command=["jw", "plan", "s.toml"])
     run = read_run(str(path))
     assert equal(run.scenario, scenario)
     assert equal(run.result, result)
     assert run.result.status == "gap-reached"
-    assert run.result.options.without == frozenset()
+    assert run.result.options["without"] == []
     assert run.result.trace == result.trace
     assert run.result.violations == result.violations
     assert run.result.ledger == result.ledger
