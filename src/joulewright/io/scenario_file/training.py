@@ -51,7 +51,7 @@ def read_job(document: Document, table: Table, places: Places, timeline: Timelin
         delay_cost_per_h=table["delay_cost"],
     )
     if not job.mandatory and job.value == 0.0:
-        message = f"job {job.name!r} has no value and is not mandatory, so rejecting it costs nothing"
+        message = f"job {job.name!r} has no value and is not mandatory; it is planned as one that must run"
         document.add(
             "P017", table.path, message, severity="warning", help='add value = "900000 USD" or mandatory = true'
         )
