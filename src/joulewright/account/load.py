@@ -69,11 +69,10 @@ def site_load(scenario: Scenario, schedule: Schedule, site: Site) -> SiteLoad:
     for job, segment in job_segments(scenario, schedule):
         if segment.site == site.name:
             window = slice(segment.first_step, min(segment.stop_step, steps))
-            held[segment.fleet][window] += segment.accelerators
+            inside = window.stop - window.start
             power_mw = job.power_on(site.fleet(segment.fleet))
-            training_mw[window] += (
-                segment.accelerators * power_mw * running_fraction(segment)[: window.stop - window.start]
-            )
+            held[segment.fleet][window] += segment.accelerators * held_fraction(segment)[:inside]
+            training_mw[window] += segment.accelerators * power_mw * running_fraction(segment)[:inside]
     for service, route, served in routed_demand(scenario, schedule):
         if route.site == site.name:
             point = service.point_on(site.fleet(route.fleet))
@@ -103,8 +102,24 @@ def running_fraction(segment: Segment) -> FloatArray:
     >>> running_fraction(Segment(site="a", fleet="f", first_step=3, stop_step=6, accelerators=8, last_fraction=0.5))
     array([1. , 1. , 0.5])
     """
+    return _fractions(segment, segment.last_fraction)
+
+
+def held_fraction(segment: Segment) -> FloatArray:
+    """Part of each step in which the segment holds its accelerators, shape ``(stop_step - first_step,)``.
+
+    Examples
+    --------
+    >>> held_fraction(Segment(site="a", fleet="f", first_step=3, stop_step=6, accelerators=8, last_fraction=0.5))
+    array([1., 1., 1.])
+    """
+    return _fractions(segment, segment.last_fraction if segment.frees_at_end else 1.0)
+
+
+def _fractions(segment: Segment, last: float) -> FloatArray:
     fractions = np.ones(segment.stop_step - segment.first_step)
-    fractions[-1:] = segment.last_fraction
+    fractions[-1:] -= 1.0 - last
+    fractions[:1] -= 1.0 - segment.first_fraction
     return fractions
 
 

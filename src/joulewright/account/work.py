@@ -75,7 +75,8 @@ def continues(previous: Segment, segment: Segment) -> bool:
 
 def segment_hours(scenario: Scenario, segment: Segment) -> float:
     """Hours in which the segment runs [h]."""
-    return (segment.stop_step - segment.first_step - 1 + segment.last_fraction) * scenario.timeline.step_h
+    cut = 2.0 - segment.first_fraction - segment.last_fraction
+    return (segment.stop_step - segment.first_step - cut) * scenario.timeline.step_h
 
 
 def whole_hours(job: TrainingJob, fleet: Fleet) -> float:

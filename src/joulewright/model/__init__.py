@@ -26,6 +26,8 @@ from joulewright.model.site import (
     Site,
 )
 from joulewright.model.timeline import BoolArray, FloatArray, Timeline
+from joulewright.model.trajectory import Clip, Happening, JobRecord, Trajectory
+from joulewright.model.window import cut_series, scenario_window
 from joulewright.model.workload import InferenceService, JobKind, ServingPoint, TrainingJob
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "CarbonKind",
     "CarbonPolicy",
     "CarbonScope",
+    "Clip",
     "DemandWindow",
     "Event",
     "Fleet",
@@ -44,8 +47,10 @@ __all__ = [
     "Generator",
     "GeneratorSchedule",
     "GridConnection",
+    "Happening",
     "InferenceService",
     "JobKind",
+    "JobRecord",
     "JobSchedule",
     "Link",
     "Location",
@@ -62,4 +67,7 @@ __all__ = [
     "SiteSchedule",
     "Timeline",
     "TrainingJob",
+    "Trajectory",
+    "cut_series",
+    "scenario_window",
 ]

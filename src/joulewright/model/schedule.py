@@ -21,7 +21,15 @@ class Segment:
     accelerators : float
         Accelerators held during the whole segment (fractional only for elastic jobs).
     last_fraction : float
-        Part of the last step in which the job still draws power, in (0, 1]; the accelerators stay held.
+        Part of the last step, from its start, in which the job still draws power, in (0, 1].
+    first_fraction : float
+        Part of the first step, up to its end, in which the job runs, in (0, 1]; below 1 only in what was simulated.
+    frees_at_end : bool
+        True when the accelerators are free as soon as the job ends; a plan holds them to the end of the last step.
+
+    Notes
+    -----
+    A segment within one step runs for ``first_fraction + last_fraction - 1`` of it.
     """
 
     site: str
@@ -30,6 +38,8 @@ class Segment:
     stop_step: int
     accelerators: float
     last_fraction: float = 1.0
+    first_fraction: float = 1.0
+    frees_at_end: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

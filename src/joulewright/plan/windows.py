@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from joulewright.model import (
     Timeline,
     TrainingJob,
 )
+from joulewright.model.window import cut_series
 from joulewright.plan.outlook import Outlook
 
 _SMALL_VALUE = 1e-6
@@ -78,7 +79,7 @@ def piece_scenario(scenario: Scenario, outlook: Outlook, done: Progressed, piece
     timeline = scenario.timeline
     part = Timeline(start=timeline.at(piece.first), step_s=timeline.step_s, steps=piece.stop - piece.first)
     sites = tuple(_site(scenario, site, outlook, (done, piece)) for site in scenario.sites)
-    services = tuple(_cut(service, piece) for service in scenario.inference)
+    services = cut_series(scenario.inference, piece.first, piece.stop)
     jobs = tuple(_jobs(scenario, outlook, done, piece))
     return scenario.with_changes(
         timeline=part,
@@ -90,22 +91,9 @@ def piece_scenario(scenario: Scenario, outlook: Outlook, done: Progressed, piece
     )
 
 
-def _cut(value: Any, piece: Piece) -> Any:
-    """A frozen component with all its series cut to the window."""
-    if isinstance(value, np.ndarray):
-        return value[piece.first : piece.stop]
-    if isinstance(value, tuple):
-        return tuple(_cut(item, piece) for item in value)
-    if isinstance(value, dict):
-        return {key: _cut(item, piece) for key, item in value.items()}
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{item.name: _cut(getattr(value, item.name), piece) for item in fields(value)})
-    return value
-
-
 def _site(scenario: Scenario, site: Site, outlook: Outlook, parts: tuple[Progressed, Piece]) -> Site:
     done, piece = parts
-    cut: Site = _cut(site, piece)
+    cut: Site = cut_series(site, piece.first, piece.stop)
     grid = cut.grid
     if grid is not None:
         windows = tuple(_window(site.name, window, outlook, done) for window in grid.demand_windows)

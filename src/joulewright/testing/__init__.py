@@ -1,0 +1,1 @@
+"""Contract suites for people who add policies, forecasters and adapters."""
