@@ -61,6 +61,38 @@ def storage_coefficients(step_h: float, self_discharge_per_h: float) -> tuple[fl
     return math.exp(-decay), -math.expm1(-decay) / decay * step_h
 
 
+def c_rate_limits_mw(
+    energy_mwh: ArrayLike, *, charge_per_h: float, discharge_per_h: float
+) -> tuple[FloatArray, FloatArray]:
+    """Charge and discharge limits that C-rates allow [MW], same shape as the capacity.
+
+    Parameters
+    ----------
+    energy_mwh : array_like
+        Capacity [MWh]; that of an aged battery gives its limits.
+    charge_per_h, discharge_per_h : float
+        C-rates [1/h]: power per capacity, 0.25 fills or empties a lossless battery in four hours.
+
+    Notes
+    -----
+    ``P = r E``.
+
+    References
+    ----------
+    IEC 61434:1996 (designation of current in multiples of the capacity per hour).
+
+    Examples
+    --------
+    >>> charge, discharge = c_rate_limits_mw(200.0, charge_per_h=0.25, discharge_per_h=0.5)
+    >>> float(charge), float(discharge)
+    (50.0, 100.0)
+    """
+    capacity = checked(energy_mwh, "capacity", 0.0, unit="MWh")
+    charge: FloatArray = capacity * checked(charge_per_h, "charge C-rate", 0.0, unit="1/h")
+    discharge: FloatArray = capacity * checked(discharge_per_h, "discharge C-rate", 0.0, unit="1/h")
+    return charge, discharge
+
+
 def next_energy_mwh(
     battery: Battery, energy_mwh: ArrayLike, charge_mw: ArrayLike, discharge_mw: ArrayLike, *, step_h: float
 ) -> FloatArray:

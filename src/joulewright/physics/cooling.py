@@ -1,4 +1,4 @@
-"""Cooling: an electric chiller with free cooling, the PUE that follows from it, and water of a cooling tower."""
+"""Cooling: an air-cooled electric chiller with free cooling, and the PUE that follows from it."""
 
 from __future__ import annotations
 
@@ -137,6 +137,38 @@ def chiller_power_mw(
     return np.maximum(power, removed / highest_cop), heat - removed
 
 
+def free_cooling_fraction(temperature_c: ArrayLike, below_c: float | None, *, band_k: float = 0.0) -> FloatArray:
+    """Share of the heat that free cooling removes, same shape; a switch where the band is 0.
+
+    Parameters
+    ----------
+    temperature_c : array_like
+        Temperature that decides [degC]: outdoor air for an air economiser, tower water for a water one.
+    below_c : float or None
+        Up to which it does all the cooling [degC]; None for no economiser.
+    band_k : float
+        Width above it in which the chillers take over linearly [K].
+
+    Notes
+    -----
+    ``1 - clip((T - below) / band, 0, 1)``.
+
+    References
+    ----------
+    ANSI/ASHRAE/IES Standard 90.1-2022, section 6.5.1 (economisers); the linear hand-over is our own.
+
+    Examples
+    --------
+    >>> free_cooling_fraction([10.0, 14.0, 30.0], 12.0, band_k=8.0).tolist()
+    [1.0, 0.75, 0.0]
+    """
+    outdoor = np.asarray(temperature_c, dtype=np.float64)
+    if below_c is None:
+        return np.zeros_like(outdoor)
+    share: FloatArray = 1.0 - np.clip((outdoor - below_c) / max(band_k, 1e-9), 0.0, 1.0)
+    return share
+
+
 def chiller_pue(temperature_c: ArrayLike, plant: ChillerPlant = STANDARD_PLANT) -> tuple[FloatArray, FloatArray]:
     """PUE of a chiller plant and the share of heat it cannot remove, same shape as the temperature [degC].
 
@@ -173,10 +205,7 @@ def chiller_pue(temperature_c: ArrayLike, plant: ChillerPlant = STANDARD_PLANT) 
         cop=plant.cop,
         highest_cop=plant.highest_cop,
     )
-    chilled = np.ones_like(outdoor)
-    if plant.free_cooling_below_c is not None:
-        band = max(plant.free_cooling_band_k, 1e-9)
-        chilled = np.clip((outdoor - plant.free_cooling_below_c) / band, 0.0, 1.0)
+    chilled = 1.0 - free_cooling_fraction(outdoor, plant.free_cooling_below_c, band_k=plant.free_cooling_band_k)
     fixed = 1.0 + plant.electrical_loss_fraction + plant.fan_fraction + plant.pump_fraction
     pue = fixed + chilled * (1.0 + plant.fan_fraction) * power / plant.load_fraction
     return pue, chilled * unmet / plant.load_fraction
@@ -267,63 +296,3 @@ def _interpolated(
     )
     reach = f"{outdoor.min():.1f} to {outdoor.max():.1f} degC"
     return values, (Diagnostic(code="P018", severity="note", message=message, help=f"add points that span {reach}"),)
-
-
-def wet_bulb_c(temperature_c: ArrayLike, relative_humidity_fraction: ArrayLike) -> FloatArray:
-    """Wet-bulb temperature at sea level [degC], broadcast shapes; for humidity above 5 % and -20 to 50 degC.
-
-    References
-    ----------
-    Stull (2011), Journal of Applied Meteorology and Climatology 50, 2267-2269, doi:10.1175/JAMC-D-11-0143.1, eq. 1.
-
-    Examples
-    --------
-    >>> round(float(wet_bulb_c(20.0, 0.5)), 1)
-    13.7
-    """
-    air = np.asarray(temperature_c, dtype=np.float64)
-    percent = 100.0 * checked(relative_humidity_fraction, "relative humidity", 0.0, 1.0)
-    humid: FloatArray = (
-        air * np.arctan(0.151977 * np.sqrt(percent + 8.313659))
-        + np.arctan(air + percent)
-        - np.arctan(percent - 1.676331)
-        + 0.00391838 * percent**1.5 * np.arctan(0.023101 * percent)
-        - 4.686035
-    )
-    return humid
-
-
-def tower_water_l_per_h(
-    wet_bulb_c: ArrayLike, heat_mw: ArrayLike, *, reference_heat_mw: float, range_k: float = 5.0
-) -> FloatArray:
-    """Water that a cooling tower evaporates and drifts [L/h], broadcast shapes.
-
-    Parameters
-    ----------
-    wet_bulb_c : array_like
-        Wet-bulb temperature [degC].
-    heat_mw : array_like
-        Heat rejected [MW].
-    reference_heat_mw : float
-        Heat rejection of the tower that the regression describes [MW].
-    range_k : float
-        Cooling of the water in the tower [K].
-
-    Notes
-    -----
-    ``0.044 T_wb + 0.3528 range + 0.101`` m3/h at the reference heat, plus 1 % drift, scaled with the heat. A water
-    usage effectiveness [L/kWh] is this divided by the IT power in kW.
-
-    References
-    ----------
-    Regression of the SustainDC data-centre model (Naug et al. 2024, NeurIPS Datasets and Benchmarks), here scaled.
-
-    Examples
-    --------
-    >>> round(float(tower_water_l_per_h(20.0, 2.0, reference_heat_mw=2.0)), 1)  # (0.88 + 1.764 + 0.101) x 1.01
-    2772.5
-    """
-    checked(reference_heat_mw, "reference heat", 1e-9, unit="MW")
-    flow_m3 = np.maximum(0.0, 0.044 * np.asarray(wet_bulb_c, dtype=np.float64) + 0.3528 * range_k + 0.101) * 1.01
-    water: FloatArray = 1000.0 * flow_m3 * checked(heat_mw, "heat", 0.0, unit="MW") / reference_heat_mw
-    return water

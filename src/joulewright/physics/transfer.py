@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from joulewright.errors import ScenarioError
+from numpy.typing import ArrayLike
+
+from joulewright.model.timeline import FloatArray
 from joulewright.physics.ranges import checked
 
 BYTES_PER_PARAMETER = 14.0
 """Checkpoint bytes per parameter of mixed-precision Adam: 2 weights, 4 master weights, 4 + 4 moments."""
 
 
-def transfer_h(size_gb: float, bandwidth_gbit_s: float) -> float:
-    """Time to move data over a link [h].
+def transfer_s(size_gb: ArrayLike, bandwidth_gbit_s: ArrayLike) -> FloatArray:
+    """Time to move data over a link [s], broadcast shapes.
 
     Parameters
     ----------
-    size_gb : float
+    size_gb : array_like
         Size [GB = 1e9 B].
-    bandwidth_gbit_s : float
+    bandwidth_gbit_s : array_like
         Usable bandwidth [Gbit/s].
 
     Raises
@@ -26,7 +28,7 @@ def transfer_h(size_gb: float, bandwidth_gbit_s: float) -> float:
 
     Notes
     -----
-    ``8 size / bandwidth``, converted to hours; protocol overhead belongs into the usable bandwidth.
+    ``8 size / bandwidth``; protocol overhead belongs into the usable bandwidth.
 
     References
     ----------
@@ -34,13 +36,27 @@ def transfer_h(size_gb: float, bandwidth_gbit_s: float) -> float:
 
     Examples
     --------
-    >>> transfer_h(980.0, 100.0) * 3600  # 7840 Gbit at 100 Gbit/s [s]
+    >>> float(transfer_s(980.0, 100.0))  # 7840 Gbit at 100 Gbit/s
     78.4
     """
-    checked(size_gb, "size", 0.0, unit="GB")
-    if not bandwidth_gbit_s > 0.0:
-        raise ScenarioError(f"bandwidth is {bandwidth_gbit_s:g} Gbit/s; allowed is above 0 Gbit/s")
-    return 8.0 * size_gb / bandwidth_gbit_s / 3600.0
+    bandwidth = checked(bandwidth_gbit_s, "bandwidth", 1e-9, unit="Gbit/s")
+    seconds: FloatArray = 8.0 * checked(size_gb, "size", 0.0, unit="GB") / bandwidth
+    return seconds
+
+
+def transfer_h(size_gb: float, bandwidth_gbit_s: float) -> float:
+    """Time to move data over a link [h]; see :func:`transfer_s`.
+
+    References
+    ----------
+    See :func:`transfer_s`.
+
+    Examples
+    --------
+    >>> transfer_h(980.0, 100.0) * 3600  # 78.4 s
+    78.4
+    """
+    return float(transfer_s(size_gb, bandwidth_gbit_s)) / 3600.0
 
 
 def checkpoint_gb(parameters_billion: float, bytes_per_parameter: float = BYTES_PER_PARAMETER) -> float:

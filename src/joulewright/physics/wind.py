@@ -242,6 +242,62 @@ def curve_power(
     return np.where((wind >= knots[:, 0]) & (wind <= speeds[-1]), power, 0.0)
 
 
+def hub_conditions(
+    steps: int,
+    wind: tuple[ArrayLike, float, float],
+    *,
+    air: tuple[ArrayLike, ArrayLike | None, float] = (15.0, None, 0.0),
+    shear: float | None = None,
+    roughness_m: float | None = None,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Wind speed [m/s], air temperature [degC] and pressure [Pa] at hub height, each of shape ``(T,)``.
+
+    Parameters
+    ----------
+    steps : int
+        Number of steps T.
+    wind : tuple of (array_like, float, float)
+        Wind speed [m/s], the height at which it is measured and the hub height [m].
+    air : tuple of (array_like, array_like or None, float)
+        Temperature [degC] and pressure [Pa] near the ground, and the elevation [m] whose standard atmosphere stands
+        in for a missing pressure.
+    shear, roughness_m : float, optional
+        See :func:`hub_wind_speed_m_s`.
+
+    Raises
+    ------
+    ScenarioError
+        If a value is out of range.
+
+    Notes
+    -----
+    Temperature falls by 6.5 K/km and pressure by 12.5 Pa/m up to the hub.
+
+    References
+    ----------
+    ISO 2533:1975 (lapse rate); :func:`hub_wind_speed_m_s`.
+
+    Examples
+    --------
+    >>> speed, temperature, pressure = hub_conditions(1, (6.0, 10.0, 80.0))
+    >>> [round(float(part[0]), 2) for part in (speed, temperature, pressure)]
+    [8.08, 14.48, 100325.0]
+    """
+    values, measured_m, hub_m = wind
+    temperature_c, pressure_pa, elevation_m = air
+    checked(measured_m, "wind measurement height", 0.1, 1000.0, unit="m")
+    checked(hub_m, "wind hub height", 5.0, 1000.0, unit="m")
+    ground = per_step(values, "wind speed", 0.0, 150.0, steps=steps, unit="m/s")
+    speed = hub_wind_speed_m_s(ground, measured_m, hub_m, shear=shear, roughness_m=roughness_m)
+    surface = standard_pressure_pa(elevation_m) if pressure_pa is None else pressure_pa
+    pressure = per_step(surface, "air pressure", 30_000.0, 120_000.0, steps=steps, unit="Pa") - 12.5 * hub_m
+    return (
+        speed,
+        per_step(temperature_c, "temperature", -90.0, 70.0, steps=steps, unit="degC") - 0.0065 * hub_m,
+        pressure,
+    )
+
+
 def wind_per_unit(
     timeline: Timeline,
     *,
@@ -287,7 +343,7 @@ def wind_per_unit(
 
     Notes
     -----
-    Temperature falls by 6.5 K/km and pressure by 12.5 Pa/m up to the hub. Power uses the mean wind of each step.
+    Air at the hub as in :func:`hub_conditions`. Power uses the mean wind of each step.
 
     References
     ----------
@@ -301,14 +357,13 @@ def wind_per_unit(
     >>> power.round(6).tolist()
     [0.0, 0.9, 0.0]
     """
-    checked(measurement_height_m, "wind measurement height", 0.1, 1000.0, unit="m")
-    checked(hub_height_m, "wind hub height", 5.0, 1000.0, unit="m")
-    steps = timeline.steps
-    ground = per_step(wind_speed_m_s, "wind speed", 0.0, 150.0, steps=steps, unit="m/s")
-    speed = hub_wind_speed_m_s(ground, measurement_height_m, hub_height_m, shear=shear, roughness_m=roughness_m)
-    surface = standard_pressure_pa(elevation_m) if pressure_pa is None else pressure_pa
-    pressure = per_step(surface, "air pressure", 30_000.0, 120_000.0, steps=steps, unit="Pa") - 12.5 * hub_height_m
-    air = per_step(temperature_c, "temperature", -90.0, 70.0, steps=steps, unit="degC") - 0.0065 * hub_height_m
+    speed, air, pressure = hub_conditions(
+        timeline.steps,
+        (wind_speed_m_s, measurement_height_m, hub_height_m),
+        air=(temperature_c, pressure_pa, elevation_m),
+        shear=shear,
+        roughness_m=roughness_m,
+    )
     kept = 1.0 - checked(wake_fraction, "wind wake losses", 0.0, 1.0)
     kept = kept * (1.0 - checked(losses_fraction, "wind losses", 0.0, 1.0))
     return kept * curve_power(speed, curve, density_kg_m3=air_density_kg_m3(air, pressure))

@@ -19,7 +19,8 @@ def wind_per_unit_windpowerlib(
     pressure_pa: ArrayLike = 101_325.0,
     measurement_height_m: float = 10.0,
     hub_height_m: float = 100.0,
-    shear: float = 1.0 / 7.0,
+    shear: float | None = None,
+    roughness_m: float | None = None,
     curve: str | Curve = "generic-300",
     wake_fraction: float = 0.05,
     losses_fraction: float = 0.06,
@@ -34,7 +35,7 @@ def wind_per_unit_windpowerlib(
         Wind speed at the measurement height [m/s], shape ``(T,)`` or one value.
     temperature_c, pressure_pa : array_like
         Air temperature [degC] and pressure [Pa] near the ground.
-    measurement_height_m, hub_height_m, shear, curve, wake_fraction, losses_fraction
+    measurement_height_m, hub_height_m, shear, roughness_m, curve, wake_fraction, losses_fraction
         As in :func:`joulewright.physics.wind.wind_per_unit`.
 
     Raises
@@ -63,18 +64,18 @@ def wind_per_unit_windpowerlib(
     )
     chain = ModelChain(
         turbine,
-        wind_speed_model="hellman",
+        wind_speed_model="hellman" if roughness_m is None else "logarithmic",
         density_model="ideal_gas",
         power_output_model="power_curve",
         density_correction=True,
-        hellman_exp=shear,
+        hellman_exp=1.0 / 7.0 if shear is None else shear,
     )
     heights = {"wind_speed": measurement_height_m, "temperature": 0.0, "pressure": 0.0, "roughness_length": 0.0}
     given = {
         "wind_speed": wind_speed_m_s,
         "temperature": temperature_c,
         "pressure": pressure_pa,
-        "roughness_length": 0.15,
+        "roughness_length": 0.15 if roughness_m is None else roughness_m,
     }
     columns = {
         (name, heights[name]): per_step(values, name, steps=timeline.steps) + (273.15 if name == "temperature" else 0.0)
