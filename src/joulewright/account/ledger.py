@@ -202,7 +202,7 @@ def settle(scenario: Scenario, schedule: Schedule) -> Ledger:
     rows += service_rows(scenario, schedule)
     carbon_kg = math.fsum(row.value for row in rows if row.section == "carbon")
     rows += excess_row(scenario, "", scenario.carbon.used_kg + carbon_kg, scenario.carbon.budget_kg)
-    rows += _intensity_rows(scenario, rows)
+    rows += intensity_rows(scenario, rows)
     return Ledger(
         planner=schedule.planner,
         currency=scenario.currency,
@@ -212,7 +212,7 @@ def settle(scenario: Scenario, schedule: Schedule) -> Ledger:
     )
 
 
-def _intensity_rows(scenario: Scenario, rows: list[LedgerRow]) -> Iterator[LedgerRow]:
+def intensity_rows(scenario: Scenario, rows: list[LedgerRow]) -> Iterator[LedgerRow]:
     """Operational carbon per MWh of IT energy, by site and overall."""
     for name in (*(site.name for site in scenario.sites), ""):
         chosen = [row for row in rows if name in ("", row.site)]

@@ -10,6 +10,7 @@ import numpy as np
 from joulewright.model import Fleet, JobSchedule, Scenario, Segment, TrainingJob
 
 _DONE = 1.0 - 1e-6
+_GAP_STEPS = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,8 @@ def job_outcome(scenario: Scenario, job: TrainingJob, entry: JobSchedule) -> Job
     Notes
     -----
     Work is counted in fractions of the job: hours on a fleet divided by the hours the whole job takes on it.
-    A restart (a segment that does not continue the one before it on the same fleet) costs ``restart_loss_h``.
+    A restart (a segment that does not continue the one before it on the same fleet) costs ``restart_loss_h``, and
+    work that a failure undid does not count.
 
     Raises
     ------
@@ -56,7 +58,7 @@ def job_outcome(scenario: Scenario, job: TrainingJob, entry: JobSchedule) -> Job
         loss_h = 0.0 if previous is None or continues(previous, segment) else job.restart_loss_h
         whole_h = whole_hours(job, _fleet(scenario, segment))
         speed = speed_at(job, segment.accelerators)
-        inside += (inside_h * speed - loss_h) / whole_h
+        inside += (inside_h * speed - loss_h - (segment.lost_h or 0.0)) / whole_h
         beyond += (hours - inside_h) * speed / whole_h
         previous = segment
     done = before + inside + beyond >= _DONE
@@ -69,8 +71,10 @@ def job_outcome(scenario: Scenario, job: TrainingJob, entry: JobSchedule) -> Job
 
 def continues(previous: Segment, segment: Segment) -> bool:
     """Whether ``segment`` follows ``previous`` without a break on the same fleet (its size may change)."""
-    same_fleet = (previous.site, previous.fleet) == (segment.site, segment.fleet)
-    return same_fleet and previous.stop_step == segment.first_step
+    if previous.lost_h is not None or (previous.site, previous.fleet) != (segment.site, segment.fleet):
+        return False
+    end = previous.stop_step - (1.0 - previous.last_fraction) * previous.frees_at_end
+    return abs(end - (segment.first_step + 1.0 - segment.first_fraction)) <= _GAP_STEPS
 
 
 def segment_hours(scenario: Scenario, segment: Segment) -> float:

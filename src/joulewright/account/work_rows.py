@@ -118,11 +118,12 @@ def _quality_rows(scenario: Scenario, tokens: _Sums, delays: _Sums) -> Iterator[
         asked_all.append(asked)
         served_all.append(served)
         delay_all.append(delay)
-        yield from _ratios(f"/{service.name}", asked, served, delay)
-    yield from _ratios("", math.fsum(asked_all), math.fsum(served_all), math.fsum(delay_all))
+        yield from ratio_rows(f"/{service.name}", asked, served, delay)
+    yield from ratio_rows("", math.fsum(asked_all), math.fsum(served_all), math.fsum(delay_all))
 
 
-def _ratios(suffix: str, asked: float, served: float, delay: float) -> Iterator[LedgerRow]:
+def ratio_rows(suffix: str, asked: float, served: float, delay: float) -> Iterator[LedgerRow]:
+    """Served share, and mean latency from tokens [Mtoken] times latency; nothing where nothing is asked or served."""
     if asked > 0.0:
         yield LedgerRow("", "service", f"served share{suffix}", served / asked, "fraction")
     if served > 0.0:

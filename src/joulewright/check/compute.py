@@ -8,15 +8,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from joulewright.check.span import begin, freed
 from joulewright.check.violation import Judge, Limit, Violation
 from joulewright.model import FloatArray, InferenceService, Scenario, Schedule, ServiceSchedule
+
+_DECIMALS = 6
+"""Of positions in steps: changes closer than that are at the same time."""
 
 
 @dataclass(frozen=True, eq=False)
 class Loads:
-    """Re-derived from the schedule: accelerators in use by (site, fleet), IT and facility power [MW] by site."""
+    """Re-derived from the schedule: accelerators in use by (site, fleet), IT and facility power [MW] by site.
+
+    ``in_use`` is the mean of a step and ``most_in_use`` the most at any time within it.
+    """
 
     in_use: dict[tuple[str, str], FloatArray]
+    most_in_use: dict[tuple[str, str], FloatArray]
     it_mw: dict[str, FloatArray]
     facility_mw: dict[str, FloatArray]
 
@@ -25,13 +33,15 @@ def loads(scenario: Scenario, schedule: Schedule) -> Loads:
     """Accelerators in use and power, each array of shape ``(T,)``.
 
     Changes at step boundaries are collected and summed up once (equation 2 in its incremental form); the
-    unused part of a job's last step is then taken out of its power.
+    unused parts of a job's first and last step are then taken out.
     """
     steps = scenario.timeline.steps
     fleets = {(site.name, fleet.name): fleet for site, fleet in scenario.fleets()}
     held = {key: np.zeros(steps + 1) for key in fleets}
     work_mw: defaultdict[str, FloatArray] = defaultdict(lambda: np.zeros(steps + 1))
     unused_mw: defaultdict[str, FloatArray] = defaultdict(lambda: np.zeros(steps))
+    unheld = {key: np.zeros(steps) for key in fleets}
+    changes_at: dict[tuple[str, str], list[tuple[float, float]]] = {key: [] for key in fleets}
     for job in scenario.training:
         for segment in schedule.jobs[job.name].segments:
             key = (segment.site, segment.fleet)
@@ -39,9 +49,14 @@ def loads(scenario: Scenario, schedule: Schedule) -> Loads:
             end = min(segment.stop_step, steps)
             held[key][[segment.first_step, end]] += (segment.accelerators, -segment.accelerators)
             work_mw[segment.site][[segment.first_step, end]] += (power, -power)
+            unused_mw[segment.site][segment.first_step] += power * (1.0 - segment.first_fraction)
+            unheld[key][segment.first_step] += segment.accelerators * (1.0 - segment.first_fraction)
             if segment.stop_step <= steps:
                 unused_mw[segment.site][segment.stop_step - 1] += power * (1.0 - segment.last_fraction)
-    in_use = {key: np.cumsum(changes)[:steps] for key, changes in held.items()}
+                unheld[key][segment.stop_step - 1] += segment.accelerators * (segment.stop_step - freed(segment))
+            changes_at[key] += ((begin(segment), segment.accelerators), (freed(segment), -segment.accelerators))
+    in_use = {key: np.cumsum(changes)[:steps] - unheld[key] for key, changes in held.items()}
+    most_in_use = {key: _most(changes, steps) for key, changes in changes_at.items()}
     it_mw = {
         site.name: np.cumsum(work_mw[site.name])[:steps] - unused_mw[site.name] + site.fixed_it_power_mw
         for site in scenario.sites
@@ -51,12 +66,33 @@ def loads(scenario: Scenario, schedule: Schedule) -> Loads:
         for position, route in enumerate(entry.routes):
             point = service.point_on(fleets[route.site, route.fleet])
             busy = entry.served_token_s[position] / point.throughput_token_s
-            in_use[route.site, route.fleet] = in_use[route.site, route.fleet] + busy
+            for used in (in_use, most_in_use):
+                used[route.site, route.fleet] = used[route.site, route.fleet] + busy
             it_mw[route.site] = it_mw[route.site] + point.active_power_mw * busy
     for (site, name), fleet in fleets.items():
         it_mw[site] = it_mw[site] + fleet.idle_power_mw * (fleet.count * fleet.availability - in_use[site, name])
     facility = {site.name: site.fixed_facility_power_mw + site.pue * it_mw[site.name] for site in scenario.sites}
-    return Loads(in_use, it_mw, facility)
+    return Loads(in_use, most_in_use, it_mw, facility)
+
+
+def _most(changes: list[tuple[float, float]], steps: int) -> FloatArray:
+    """Most accelerators held at any time of each step, shape ``(T,)``, from changes at positions in steps.
+
+    What is within rounding of another change happens with it, and what is freed goes before what is taken.
+    """
+    if not changes:
+        return np.zeros(steps)
+    position, change = np.array(changes).T
+    position = np.round(position, _DECIMALS)
+    order = np.lexsort((change, position))
+    position, level = position[order], np.cumsum(change[order])
+    # What is held when a step begins, before its own changes, and after each of them.
+    at_start = np.searchsorted(position, np.arange(steps), side="right")
+    most = np.concatenate([[0.0], level])[at_start]
+    step = np.floor(position).astype(int)
+    settled = np.append(np.diff(position) > 0.0, True) & (step < steps)
+    np.maximum.at(most, step[settled], level[settled])
+    return most
 
 
 def compute(judge: Judge, scenario: Scenario, schedule: Schedule, derived: Loads) -> Iterator[Violation]:
@@ -64,7 +100,7 @@ def compute(judge: Judge, scenario: Scenario, schedule: Schedule, derived: Loads
     for site, fleet in scenario.fleets():
         where = f"{site.name}/{fleet.name}"
         limit = Limit(constraint="capacity", where=where, quantity="Use", unit="accelerators")
-        yield from judge.series(limit, derived.in_use[site.name, fleet.name], fleet.count * fleet.availability)
+        yield from judge.series(limit, derived.most_in_use[site.name, fleet.name], fleet.count * fleet.availability)
     for site in scenario.sites:
         if site.it_limit_mw is not None:
             limit = Limit(constraint="it-limit", where=site.name, quantity="IT power", unit="MW")

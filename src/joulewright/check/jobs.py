@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
+from joulewright.check.span import TOLERANCE_STEPS, begin, freed, goes_on, running_hours
 from joulewright.check.violation import Judge, Limit, Violation
 from joulewright.model import Fleet, Scenario, Schedule, Segment, TrainingJob
 
@@ -69,27 +69,40 @@ def _move(judge: Judge, scenario: Scenario, job: TrainingJob, one: Segment, othe
     limit = Limit(
         constraint="transfer", where=job.name, quantity="Pause to move the state", unit="steps", sense="at least"
     )
-    pause = other.first_step - one.stop_step
-    yield from judge.scalar(limit, pause, scenario.timeline.steps_for(hours), other.first_step)
+    pause = begin(other) - freed(one)
+    needed = hours / scenario.timeline.step_h
+    if begin(other).is_integer() and freed(one).is_integer():
+        needed = scenario.timeline.steps_for(hours)
+    yield from judge.scalar(limit, pause, needed, other.first_step)
 
 
 def _window(judge: Judge, scenario: Scenario, job: TrainingJob, segments: list[Segment]) -> Iterator[Violation]:
-    timeline = scenario.timeline
-    release = max(0, timeline.ceil(job.release))
-    last = timeline.floor(job.deadline)
-    if not (job.beyond and job.kind == "rigid"):
-        last = min(last, timeline.steps)
-    first_step, stop_step = segments[0].first_step, max(segment.stop_step for segment in segments)
+    timeline, first = scenario.timeline, segments[0]
+    first_step, found = first.first_step, begin(first)
+    # A run that begins on a boundary begins in a whole step, as in a plan; one within a step at its own time.
+    whole = found.is_integer()
+    release = max(0.0, timeline.ceil(job.release) if whole else timeline.position(job.release))
     start = Limit(constraint="window", where=job.name, quantity="First step", unit="steps", sense="at least")
-    end = Limit(constraint="window", where=job.name, quantity="End boundary", unit="steps")
     if job.running_since is None:
-        yield from judge.scalar(start, first_step, release, first_step)
-    yield from judge.scalar(end, stop_step, last, stop_step)
+        yield from judge.scalar(start, found, release, first_step)
+    yield from _deadline(judge, scenario, job, segments)
     limit = Limit(constraint="pinned", where=job.name, quantity="First step", unit="steps", sense="equal")
     if job.running_since is not None:
-        yield from judge.scalar(limit, first_step, 0, first_step)
+        yield from judge.scalar(limit, found, 0, first_step)
     elif job.start is not None:
-        yield from judge.scalar(limit, first_step, max(release, timeline.ceil(job.start)), first_step)
+        pinned = timeline.ceil(job.start) if whole else timeline.position(job.start)
+        yield from judge.scalar(limit, found, max(release, pinned), first_step)
+
+
+def _deadline(judge: Judge, scenario: Scenario, job: TrainingJob, segments: list[Segment]) -> Iterator[Violation]:
+    timeline = scenario.timeline
+    last = max(segments, key=freed)
+    found = freed(last)
+    deadline = float(timeline.floor(job.deadline)) if found.is_integer() else timeline.position(job.deadline)
+    if not (job.beyond and job.kind == "rigid"):
+        deadline = min(deadline, timeline.steps)
+    limit = Limit(constraint="window", where=job.name, quantity="End boundary", unit="steps")
+    yield from judge.scalar(limit, found, deadline, last.stop_step)
 
 
 def _sizes(judge: Judge, job: TrainingJob, segments: list[Segment]) -> Iterator[Violation]:
@@ -102,24 +115,30 @@ def _sizes(judge: Judge, job: TrainingJob, segments: list[Segment]) -> Iterator[
 
 def _overlaps(judge: Judge, job: TrainingJob, segments: list[Segment]) -> Iterator[Violation]:
     for one, other in itertools.pairwise(segments):
-        if other.first_step < one.stop_step:
+        if begin(other) < freed(one) - TOLERANCE_STEPS:
             message = f"job {job.name!r} runs twice in steps {other.first_step} to {one.stop_step - 1}"
             yield judge.fact("overlap", job.name, message, other.first_step)
 
 
 def _rigid_run(judge: Judge, scenario: Scenario, job: TrainingJob, segments: list[Segment]) -> Iterator[Violation]:
-    if len(segments) > 1:
+    broken = next((index for index, run in enumerate(segments[:-1]) if run.lost_h is None), None)
+    if broken is not None:
         message = f"job {job.name!r} is rigid but runs in {len(segments)} pieces; it must run once without a break"
-        yield judge.fact("continuity", job.name, message, segments[1].first_step)
+        yield judge.fact("continuity", job.name, message, segments[broken + 1].first_step)
         return
     run, timeline = segments[0], scenario.timeline
     needed_h = job.duration_on(_fleet(scenario, run), timeline)
-    limit = Limit(constraint="duration", where=job.name, quantity="Length of the run", unit="steps", sense="equal")
-    wrong = list(judge.scalar(limit, run.stop_step - run.first_step, timeline.steps_for(needed_h), run.first_step))
-    yield from wrong
-    if not wrong:
-        limit = Limit(constraint="duration", where=job.name, quantity="Running time", unit="h", sense="equal")
-        yield from judge.scalar(limit, _running_hours(scenario, run), needed_h, run.first_step)
+    if len(segments) == 1 and begin(run).is_integer():
+        limit = Limit(constraint="duration", where=job.name, quantity="Length of the run", unit="steps", sense="equal")
+        wrong = list(judge.scalar(limit, run.stop_step - run.first_step, timeline.steps_for(needed_h), run.first_step))
+        yield from wrong
+        if wrong:
+            return
+    # What a failure undid is run again, and so is what every restart costs.
+    again_h = sum(piece.lost_h or 0.0 for piece in segments) + (len(segments) - 1) * job.restart_loss_h
+    hours = sum(running_hours(timeline, piece) for piece in segments) - again_h
+    limit = Limit(constraint="duration", where=job.name, quantity="Running time", unit="h", sense="equal")
+    yield from judge.scalar(limit, hours, needed_h, run.first_step)
 
 
 def _divisible_work(judge: Judge, scenario: Scenario, job: TrainingJob, segments: list[Segment]) -> Iterator[Violation]:
@@ -139,11 +158,11 @@ def _divisible_work(judge: Judge, scenario: Scenario, job: TrainingJob, segments
             sizes, speeds = np.array(job.speed_points).T
             rate = float(np.interp(segment.accelerators, sizes, speeds))
             least = float(np.interp(segment.accelerators, sizes[[0, -1]], speeds[[0, -1]]))
-        restarts = position > 0 and not _goes_on(segments[position - 1], segment)
-        hours, lost_h = _running_hours(scenario, segment), restarts * job.restart_loss_h
+        restarts = position > 0 and not goes_on(segments[position - 1], segment)
+        hours, lost_h = running_hours(timeline, segment), restarts * job.restart_loss_h + (segment.lost_h or 0.0)
         done_h += (hours * rate - lost_h) * ratio
         least_h += (hours * least - lost_h) * ratio
-        last_step_h = timeline.step_h * segment.last_fraction * rate * ratio
+        last_step_h = min(hours, timeline.step_h * segment.last_fraction) * rate * ratio
     needed_h = job.duration_on(_fleet(scenario, segments[0]), timeline)
     limit = Limit(constraint="duration", where=job.name, quantity="Work done", unit="h", sense="at least")
     end = segments[-1].stop_step
@@ -156,28 +175,27 @@ def _divisible_work(judge: Judge, scenario: Scenario, job: TrainingJob, segments
 
 
 def _shortest_runs(judge: Judge, scenario: Scenario, job: TrainingJob, segments: list[Segment]) -> Iterator[Violation]:
-    """Every uninterrupted run lasts ``min_run_h``, or as long as the whole job if that is shorter."""
+    """Every uninterrupted run lasts ``min_run_h``, or as long as the whole job if that is shorter.
+
+    A run that a failure ends is exempt, and so is one that ends with the job, or the horizon, within a step.
+    """
     timeline = scenario.timeline
-    runs: list[tuple[Segment, int]] = []
+    runs: list[list[Segment]] = []
     for segment in segments:
-        if runs and _goes_on(runs[-1][0], segment):
-            runs[-1] = (segment, runs[-1][1])
+        if runs and goes_on(runs[-1][-1], segment):
+            runs[-1].append(segment)
         else:
-            runs.append((segment, segment.first_step))
+            runs.append([segment])
     fastest = job.speed_points[-1][1] if job.kind == "elastic" else 1.0
-    for last, first_step in runs:
-        whole_h = job.duration_on(_fleet(scenario, last), timeline) / max(1.0, fastest)
-        least = min(timeline.steps_for(job.min_run_h), timeline.steps_for(whole_h))
-        if job.running_since is not None and first_step == 0:
-            least -= math.floor((timeline.start - job.running_since).total_seconds() / timeline.step_s)
-        limit = Limit(
-            constraint="min-run", where=job.name, quantity="Uninterrupted run", unit="steps", sense="at least"
-        )
-        yield from judge.scalar(limit, last.stop_step - first_step, least, first_step)
-
-
-def _goes_on(one: Segment, other: Segment) -> bool:
-    return one.stop_step == other.first_step and one.site == other.site and one.fleet == other.fleet
+    limit = Limit(constraint="min-run", where=job.name, quantity="Uninterrupted run", unit="h", sense="at least")
+    for run in runs:
+        if run[-1].lost_h is not None or (run[-1] is segments[-1] and run[-1].frees_at_end):
+            continue
+        whole_h = job.duration_on(_fleet(scenario, run[-1]), timeline) / max(1.0, fastest)
+        ran_h = timeline.step_h * (freed(run[-1]) - begin(run[0]))
+        if job.running_since is not None and begin(run[0]) == 0.0:
+            ran_h += (timeline.start - job.running_since).total_seconds() / 3600.0
+        yield from judge.scalar(limit, ran_h, min(job.min_run_h, whole_h), run[0].first_step)
 
 
 def _fleet(scenario: Scenario, segment: Segment) -> Fleet:
@@ -186,7 +204,3 @@ def _fleet(scenario: Scenario, segment: Segment) -> Fleet:
 
 def _speed_of(job: TrainingJob, fleet: Fleet) -> float:
     return job.accelerator_speed.get(fleet.accelerator, 1.0)
-
-
-def _running_hours(scenario: Scenario, segment: Segment) -> float:
-    return scenario.timeline.step_h * (segment.stop_step - segment.first_step - (1.0 - segment.last_fraction))

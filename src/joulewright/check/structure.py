@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from joulewright.check.span import begin
+from joulewright.check.span import stop as stop_of
 from joulewright.check.violation import Judge, Violation
 from joulewright.model import Scenario, Schedule, Segment, Site, SiteSchedule
 
@@ -81,6 +83,15 @@ def _segment(
         yield judge.fact("structure", job, message)
     if not 0.0 < segment.last_fraction <= 1.0:
         message = f"last_fraction of job {job!r} is {segment.last_fraction:g}; allowed is above 0 up to 1"
+        yield judge.fact("structure", job, message)
+    if not 0.0 < segment.first_fraction <= 1.0:
+        message = f"first_fraction of job {job!r} is {segment.first_fraction:g}; allowed is above 0 up to 1"
+        yield judge.fact("structure", job, message)
+    elif 0.0 < segment.last_fraction <= 1.0 and first < stop and not stop_of(segment) > begin(segment):
+        message = f"a segment of job {job!r} runs from step {begin(segment):g} to {stop_of(segment):g}; it must run"
+        yield judge.fact("structure", job, message)
+    if segment.lost_h is not None and not 0.0 <= segment.lost_h < np.inf:
+        message = f"lost_h of job {job!r} is {segment.lost_h:g} h; allowed is None or a finite number of at least 0 h"
         yield judge.fact("structure", job, message)
     if not (np.isfinite(segment.accelerators) and segment.accelerators > 0.0):
         message = f"job {job!r} holds {segment.accelerators:g} accelerators; a segment must hold a positive number"

@@ -1,8 +1,9 @@
 """Frozen facts and decisions: scenario, schedule and their parts."""
 
+from joulewright.model.event import Event, EventKind, EventRate
 from joulewright.model.fleet import Fleet
 from joulewright.model.network import Link, Region
-from joulewright.model.scenario import CarbonPolicy, Event, Scenario
+from joulewright.model.scenario import CarbonPolicy, Scenario
 from joulewright.model.schedule import (
     BatterySchedule,
     GeneratorSchedule,
@@ -41,6 +42,8 @@ __all__ = [
     "Clip",
     "DemandWindow",
     "Event",
+    "EventKind",
+    "EventRate",
     "Fleet",
     "FlexibleConnection",
     "FloatArray",

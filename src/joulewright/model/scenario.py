@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from joulewright.errors import Diagnostic, ScenarioError
+from joulewright.model.event import Event, EventRate
 from joulewright.model.fleet import Fleet
 from joulewright.model.network import Link, Region
 from joulewright.model.signal import CarbonIntensity, CarbonKind, CarbonScope
@@ -47,41 +47,6 @@ class CarbonPolicy:
     credit_export: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Event:
-    """Something known to happen: an outage, a demand-response call, a failure, a price spike.
-
-    Known events are already applied to the series of the scenario; they are kept here for reports and
-    for the simulator.
-
-    Attributes
-    ----------
-    kind : str
-        ``grid-outage``, ``demand-response``, ``curtailment``, ``generator-failure``, ``site-loss`` or ``price-spike``.
-    site : str
-        Where.
-    start, end : datetime
-        When, time-zone aware.
-    limit_mw : float or None
-        Import that remains allowed [MW].
-    notice_h : float
-        How long before ``start`` it becomes known [h].
-    component : str or None
-        Which generator or fleet.
-    price_per_mwh : float or None
-        Price during a spike [currency/MWh].
-    """
-
-    kind: str
-    site: str
-    start: datetime
-    end: datetime
-    limit_mw: float | None = None
-    notice_h: float = 0.0
-    component: str | None = None
-    price_per_mwh: float | None = None
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scenario:
     """Frozen facts of a planning or simulation task.
@@ -96,6 +61,11 @@ class Scenario:
         What there is, in file order; names are unique within each.
     carbon : CarbonPolicy
         The deciding signal, price and budget.
+    chances : tuple of EventRate
+        How often chance brings further events; only simulations draw them.
+    events_applied : bool
+        True where the series already hold the effects of ``events``; see
+        :func:`joulewright.model.disturbance.apply_events`.
     diagnostics : tuple of Diagnostic
         Warnings and notes found while reading: defaulted, interpolated, estimated or unused input.
     provenance : mapping
@@ -117,6 +87,8 @@ class Scenario:
     inference: tuple[InferenceService, ...] = ()
     events: tuple[Event, ...] = ()
     carbon: CarbonPolicy = field(default_factory=CarbonPolicy)
+    chances: tuple[EventRate, ...] = ()
+    events_applied: bool = False
     diagnostics: tuple[Diagnostic, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
 

@@ -26,6 +26,9 @@ class Segment:
         Part of the first step, up to its end, in which the job runs, in (0, 1]; below 1 only in what was simulated.
     frees_at_end : bool
         True when the accelerators are free as soon as the job ends; a plan holds them to the end of the last step.
+    lost_h : float or None
+        None when the segment ended in order; else a failure ended it and undid this much of the work done before, as
+        hours at the reference size on this fleet [h].
 
     Notes
     -----
@@ -40,6 +43,7 @@ class Segment:
     last_fraction: float = 1.0
     first_fraction: float = 1.0
     frees_at_end: bool = False
+    lost_h: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

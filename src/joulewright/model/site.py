@@ -102,7 +102,7 @@ class GridConnection:
     Attributes
     ----------
     import_limit_mw, export_limit_mw : FloatArray
-        Limits of each step [MW], known events and curtailment already applied.
+        Limits of each step [MW], curtailment applied; events as far as the scenario says so.
     import_price_per_mwh, export_price_per_mwh : FloatArray
         Energy price paid for import (fees included) and received for export [currency/MWh]; may be negative.
     demand_windows : tuple of DemandWindow
@@ -115,6 +115,13 @@ class GridConnection:
         Terms of a flexible connection.
     market : MarketFactors or None
         Factors of market-based accounting.
+    import_fee_per_mwh : FloatArray or None
+        Part of the import price that a price spike leaves as it is [currency/MWh]; None means no fee.
+    export_factor : float or None
+        Where the export price is ``export_factor x (import price - fee) + export_offset_per_mwh``, so that it moves
+        with a price spike; None where it is a series of its own.
+    export_offset_per_mwh : float
+        See ``export_factor`` [currency/MWh].
     """
 
     import_limit_mw: FloatArray
@@ -126,6 +133,9 @@ class GridConnection:
     ramp_mw_per_h: float | None = None
     flexible: FlexibleConnection | None = None
     market: MarketFactors | None = None
+    import_fee_per_mwh: FloatArray | None = None
+    export_factor: float | None = None
+    export_offset_per_mwh: float = 0.0
 
     def carbon_intensity(self, kind: CarbonKind, scope: CarbonScope) -> CarbonIntensity | None:
         """Declared series of this kind and scope, or None."""

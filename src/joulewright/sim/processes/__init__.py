@@ -1,0 +1,1 @@
+"""Processes that live on the event kernel."""
