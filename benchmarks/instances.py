@@ -41,6 +41,10 @@ REGIONS = 8
 _GPU_MW = 1.25e-3
 _IDLE_MW = 0.25e-3
 _TWO_WEEKS = 336
+_MOST_SLACK_H = 72
+_LARGEST_JOB = 0.25
+# Training is to fill this share of all accelerator-hours; serving takes about 40 % and swings by the hour.
+_TRAINING_SHARE = 0.22
 
 
 @dataclass(frozen=True)
@@ -258,20 +262,17 @@ def _jobs(
     random: np.random.Generator, size: Size, timeline: Timeline, sites: tuple[Site, ...]
 ) -> tuple[TrainingJob, ...]:
     total = sum(site.fleets[0].count for site in sites)
-    # Training is to fill about a quarter of all accelerator-hours; serving takes about 40 % and swings by the hour.
-    wanted = 0.26 * total * size.hours
     lengths = random.integers(4, max(5, min(60, size.hours // 2)), size.jobs)
     weights = random.choice([1, 2, 4, 8], size.jobs, p=[0.3, 0.3, 0.25, 0.15])
-    unit = wanted / float((lengths * weights).sum())
-    largest = min(site.fleets[0].count for site in sites)
+    largest = _LARGEST_JOB * min(site.fleets[0].count for site in sites)
+    counts = _job_sizes(weights, lengths, wanted=_TRAINING_SHARE * total * size.hours, largest=largest)
     jobs = []
     for position in range(size.jobs):
-        length = int(lengths[position])
-        gpus = int(np.clip(round(weights[position] * unit / 64) * 64, 64, 0.25 * largest))
-        # A year's jobs are spread over the year, with windows of up to two weeks.
+        length, gpus = int(lengths[position]), int(counts[position])
+        # A year's jobs are spread over the year.
         latest = (size.hours - length) // 2 if size.hours <= _TWO_WEEKS else size.hours - 2 * length
         release = int(random.integers(0, max(1, latest)))
-        slack = int(random.integers(max(2, length // 2), min(size.hours, _TWO_WEEKS)))
+        slack = int(random.integers(2, _MOST_SLACK_H + 1))
         deadline = min(size.hours, release + length + slack)
         allowed = random.permutation(len(sites))[: max(2, len(sites) * 2 // 3)]
         jobs.append(
@@ -286,6 +287,15 @@ def _jobs(
             )
         )
     return tuple(jobs)
+
+
+def _job_sizes(weights: np.ndarray, lengths: np.ndarray, *, wanted: float, largest: float) -> np.ndarray:
+    """Accelerators of each job in multiples of 64, proportional to the weights where the largest size allows it."""
+    unit = wanted / float((lengths * weights).sum())
+    for _ in range(20):
+        sizes = np.minimum(weights * unit, largest)
+        unit *= wanted / float((lengths * sizes).sum())
+    return np.clip(np.rint(sizes / 64.0) * 64.0, 64.0, largest // 64 * 64.0)
 
 
 def _services(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -23,14 +24,14 @@ from joulewright.plan.infeasible import raise_infeasible
 from joulewright.plan.integer import run_integer
 from joulewright.plan.model import JointProgram
 from joulewright.plan.options import PlanOptions
-from joulewright.plan.program import IntArray
+from joulewright.plan.program import FloatArray, IntArray
 from joulewright.plan.result import Status
 from joulewright.plan.solver import LinearSolution
 from joulewright.plan.strategy import Outcome
 
 SMALL_INTEGERS = 2_500
 _RULES = (RoundingRule(0.85, 0.2), RoundingRule(0.95, 0.1), RoundingRule(0.7, 0.34))
-_PATIENCE = 40
+_STUCK, _IDLE_ROUNDS = 4, 5
 _EXACT_WORK = 30.0
 _POLISH_ROUNDS = 8
 
@@ -228,7 +229,7 @@ class GuidedSearch:
         search = JobSearch(self.board, benches, self.scale, self.options.seed)
         # With pausable and elastic jobs a round is dear and the other neighbourhood finds more.
         rounds, slice_rounds = 0, 1 if self.columns.divisible.size else 8
-        committed = placed
+        committed, idle = placed, 0
         if self.columns.divisible.size:
             self._improve_windows(1)
             self._improve_held(-1)
@@ -245,17 +246,30 @@ class GuidedSearch:
                 committed = placed
             if stop:
                 return stop
+            before = self.best
             self._improve_windows(rounds)
-            if self.columns.divisible.size:
+            if self.columns.divisible.size or search.failures > _STUCK:
                 self._improve_held(rounds)
             self.clock.work = search.work + self._extra_work
             stop = self.clock.why_stop()
             if stop:
                 return stop
+            if self.best is not before:
+                placed = committed = self._placed(placed)
+            idle = 0 if self.best is not before or search.failures == 0 else idle + 1
             rounds += 1
-            slice_rounds = min(64, slice_rounds * 2)
-            if search.failures > _PATIENCE or (not self.board.count.size and rounds > 3):
+            if idle > _IDLE_ROUNDS or (not self.board.count.size and rounds > 3):
                 return "search-ended"
+
+    def _placed(self, otherwise: Placed) -> Placed:
+        """The jobs of the best plan, under the relaxation that leaves the rest free; ``otherwise`` if it is worse."""
+        if self.best is None or not self.board.count.size:
+            return otherwise
+        assignment = self.board.read(self.best.solution.values)
+        self._bench.release(np.flatnonzero(self.joint.program.integer))
+        self._bench.fix(self.board.bound_columns, *self.board.bounds(assignment))
+        solution = self._bench.solve()
+        return Placed(assignment, solution) if solution.objective < otherwise.solution.objective else otherwise
 
     def _improve_held(self, rounds: int) -> None:
         """Free one or two jobs, now and then with all generators, while every other decision is held.
@@ -264,18 +278,48 @@ class GuidedSearch:
         neighbourhood of pausable and elastic jobs, and of large programs.
         """
         jobs = self.columns.jobs
-        if self.best is None:
+        if self.best is None or not jobs:
             return
-        random = np.random.default_rng([self.options.seed, 77, rounds + 1])
         integers = np.flatnonzero(self.joint.program.integer)
-        choices = [[item] for item in random.permutation(len(jobs))]
-        choices += [list(random.choice(len(jobs), 2, replace=False)) for _ in range(len(jobs)) if len(jobs) > 1]
-        for position, choice in enumerate(choices):
+        random = np.random.default_rng([self.options.seed, 77, rounds + 1])
+        for position, choice in enumerate(self._held_choices(random)):
             if self.clock.why_stop():
                 break
-            freed = [jobs[int(item)] for item in choice] + ([self.columns.units] if position % 3 == 2 else [])
+            freed = [jobs[item] for item in choice] + ([self.columns.units] if position % 3 == 2 else [])
             self._try_held(integers, np.concatenate(freed))
         self._bench.release(integers)
+
+    def _held_choices(self, random: np.random.Generator) -> Iterator[list[int]]:
+        """Jobs to free: those whose reduced costs promise most one by one, then pairs with one of them."""
+        count, known, queue = len(self.columns.jobs), None, []
+        promise = np.zeros(count)
+        for _ in range(max(8, count)):
+            if self.best is not known:
+                known, promise = self.best, self._promise()
+                queue = [int(item) for item in np.argsort(-promise, kind="stable") if promise[item] > 0.0]
+                queue = queue[: max(4, count // 4)]
+            if queue:
+                yield [queue.pop(0)]
+            elif count > 1 and promise.any():
+                first = int(random.choice(count, p=promise / promise.sum()))
+                yield [first, int((first + random.integers(1, count)) % count)]
+            else:
+                return
+
+    def _promise(self) -> FloatArray:
+        """Most that freeing each job alone could gain by the duals of the best plan [currency]."""
+        if self.best is None:
+            return np.zeros(len(self.columns.jobs))
+        values, reduced = self.best.solution.values, self.best.solution.reduced_costs
+        found = []
+        for position, columns in enumerate(self.columns.jobs):
+            used = values[columns] > 0.5
+            if position < self.board.count.size:
+                gain = reduced[columns][used].max(initial=-np.inf) - reduced[columns].min(initial=np.inf)
+            else:
+                gain = np.maximum(0.0, np.where(used, reduced[columns], -reduced[columns])).sum()
+            found.append(gain if np.isfinite(gain) and gain > 1e-7 * self.scale else 0.0)
+        return np.array(found)
 
     def _try_held(self, integers: IntArray, freed: IntArray) -> None:
         if self.best is None:
