@@ -367,10 +367,20 @@ def files(tmp_path: Path) -> ScenarioFiles:
 @pytest.fixture(scope="session")
 def report_case() -> Any:
     """Builders of a hand-built plan of three sites, from ``report_case.py`` next to this file."""
-    spec = importlib.util.spec_from_file_location("report_case", Path(__file__).with_name("report_case.py"))
+    return _beside("report_case")
+
+
+@pytest.fixture(scope="session")
+def sim_case() -> Any:
+    """Policies and runs of the simulator, from ``sim_case.py`` next to this file."""
+    return _beside("sim_case")
+
+
+def _beside(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     if spec is None or spec.loader is None:
-        raise ImportError("tests/report_case.py is missing")
+        raise ImportError(f"tests/{name}.py is missing")
     module = importlib.util.module_from_spec(spec)
-    sys.modules["report_case"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module

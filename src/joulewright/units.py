@@ -63,8 +63,8 @@ DIMENSIONS: Mapping[str, str] = {
 }
 """Internal unit of every dimension; ``XXX`` stands for the currency of the scenario."""
 
-_MONTH_S = 2_629_800
-"""Mean month of 365.25/12 days [s], used only where a decay *rate* is given per month."""
+_RATE_PERIODS_S = {"month": 2_629_800, "year": 31_557_600}
+"""Mean month of 365.25/12 days and year of 365.25 days [s], used only where a *rate* is given per month or year."""
 
 _Vector = tuple[tuple[str, int], ...]
 _Unit = tuple[int, int, _Vector]
@@ -99,6 +99,7 @@ _SYMBOLS: dict[str, _Unit] = {
     **_family("pressure", "Pa=1 hPa=100 mbar=100 kPa=1000 bar=100000"),
     **_family("angle", "deg=1"),
     **_family("month", "month=1"),
+    **_family("year", "year=1 y=1"),
     **_family("temperature", "degC=1 K=1 degF=5:9"),
 }
 _ZERO_POINT_C = {"degC": 0.0, "K": -273.15, "degF": -160.0 / 9.0}
@@ -295,7 +296,10 @@ def _resolve(unit: str) -> tuple[int, int, _Vector, str | None]:
     numerator = denominator = 1
     exponents: dict[str, int] = {}
     currency = None
-    for position, symbol in enumerate(part.strip() for part in unit.split("/")):
+    parts = [part.strip() for part in unit.split("/")]
+    if len(parts) > 1 and not parts[0]:
+        parts[0] = "1"  # "4 /year"
+    for position, symbol in enumerate(parts):
         if symbol in _ISO_4217:
             factor: _Unit = (1, 1, _CURRENCY)
             currency = symbol
@@ -326,8 +330,9 @@ def _factor(unit: str, dimension: str, currency: str | None) -> tuple[int, int, 
         U002, or U003 when the unit is of another dimension or in another currency.
     """
     numerator, denominator, vector, code = _resolve(unit)
-    if dimension == "rate" and vector == (("month", -1),):
-        denominator, vector = denominator * _MONTH_S, (("time", -1),)
+    period_s = _RATE_PERIODS_S.get(vector[0][0]) if dimension == "rate" and len(vector) == 1 else None
+    if period_s is not None and vector[0][1] == -1:
+        denominator, vector = denominator * period_s, (("time", -1),)
     inner_numerator, inner_denominator, wanted, _ = _resolve(DIMENSIONS[dimension])
     if vector != wanted:
         raise UnitError(

@@ -18,6 +18,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -85,7 +86,9 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]
 
 
 def run_page(page: Path, text: str, folder: Path, environment: dict[str, str]) -> None:
-    namespace: dict[str, object] = {"__name__": "__docs__"}
+    # A module of its own, as a program has: classes that a page defines look theirs up.
+    module = sys.modules["__docs__"] = ModuleType("__docs__")
+    namespace = module.__dict__
     for block in blocks(text):
         place = f"{name_of(page)}:{block.line}"
         if block.language == "bash":
@@ -103,7 +106,7 @@ def run_page(page: Path, text: str, folder: Path, environment: dict[str, str]) -
             before = Path.cwd()
             os.chdir(folder)
             try:
-                exec(compile(block.code, place, "exec"), namespace)
+                exec(compile(block.code, place, "exec", dont_inherit=True), namespace)
             finally:
                 os.chdir(before)
         elif block.language == "toml":

@@ -8,7 +8,19 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = {"pandas", "xarray", "scipy", "highspy", "plotly", "pypsa", "linopy", "pvlib", "windpowerlib"}
+HEAVY = {
+    "pandas",
+    "xarray",
+    "scipy",
+    "highspy",
+    "numba",
+    "plotly",
+    "pypsa",
+    "linopy",
+    "pvlib",
+    "windpowerlib",
+    "distributed",
+}
 LIGHT_ONLY = HEAVY | {"numpy", "polars", "pydantic", "rich"}
 RUN = "import sys; from joulewright.cli.main import run; status = run({arguments!r})"
 
@@ -29,7 +41,8 @@ def test_import_of_the_package_is_light(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["plan", "--help"], ["explain", "U003"], ["nonsense"]]
+    "arguments",
+    [["--help"], ["--version"], ["plan", "--help"], ["simulate", "--help"], ["explain", "U003"], ["nonsense"]],
 )
 def test_help_is_light(arguments: list[str], tmp_path: Path) -> None:
     loaded = imported_by(RUN.format(arguments=arguments), tmp_path)

@@ -14,7 +14,7 @@ from joulewright.plan import PlanOptions, plan
     ("template", "strategy"),
     [("three-sites", "guided"), ("flexible-interconnection", "guided"), ("microgrid-year", "rolling")],
 )
-def test_template_plans_feasibly(template, strategy, tmp_path):
+def test_template_plans_feasibly_and_replays_exactly(template, strategy, tmp_path, sim_case):
     scenario = read_scenario(write_template(template, tmp_path)[0], use_cache=False)
     result = plan(scenario, PlanOptions(strategy=strategy, gap=0.1, time_limit_s=60.0))
     assert result.schedule is not None
@@ -22,6 +22,9 @@ def test_template_plans_feasibly(template, strategy, tmp_path):
     assert result.objective > 0.0
     assert result.gap <= 0.1
     assert not any(job.rejected for job in result.schedule.jobs.values())
+    replayed = sim_case.replay(scenario, result.schedule)
+    assert replayed.figures == result.ledger.summary()
+    assert replayed.clips == ()
 
 
 def test_the_carbon_budget_of_three_sites_binds_mildly(tmp_path):

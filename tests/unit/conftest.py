@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol
 
 import pytest
@@ -60,3 +62,10 @@ def problem_of(read_text: ReadText) -> Callable[..., Diagnostic]:
         return found
 
     return problem
+
+
+@pytest.fixture
+def workers(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Functions in ``tests/study_workers.py`` that worker processes can import as well."""
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[1]))
+    return import_module("study_workers")

@@ -65,6 +65,13 @@ def test_feasible_power_reaches_the_limits_exactly():
     assert physics.next_energy_mwh(CELL, 5.0, 0.0, discharge[1], step_h=1.0) == pytest.approx(1.0)
 
 
+def test_c_rates_limit_power():
+    charge, discharge = physics.c_rate_limits_mw([200.0, 160.0], charge_per_h=0.25, discharge_per_h=0.5)
+    assert (charge.tolist(), discharge.tolist()) == ([50.0, 40.0], [100.0, 80.0])
+    with pytest.raises(ScenarioError, match="charge C-rate is -1 1/h"):
+        physics.c_rate_limits_mw(1.0, charge_per_h=-1.0, discharge_per_h=1.0)
+
+
 def test_cycles_count_discharged_energy():
     assert physics.equivalent_cycles(np.full(4, 2.0), step_h=0.5, usable_mwh=8.0) == 0.5
 

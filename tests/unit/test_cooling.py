@@ -1,4 +1,4 @@
-"""Chiller, PUE profiles and cooling-tower water against hand-worked numbers and published vectors."""
+"""Chiller and PUE profiles against hand-worked numbers and published vectors."""
 
 from __future__ import annotations
 
@@ -134,14 +134,7 @@ def test_bad_plants_are_refused(changes):
         dataclasses.replace(cooling.STANDARD_PLANT, **changes)
 
 
-def test_wet_bulb_of_the_published_example():
-    # Stull (2011): 20 degC and 50 % give 13.7 degC; saturated air has its own temperature.
-    assert cooling.wet_bulb_c(20.0, 0.5) == pytest.approx(13.7, abs=0.01)
-    assert cooling.wet_bulb_c(25.0, 0.99) == pytest.approx(25.0, abs=0.3)
-
-
-def test_tower_water_scales_with_heat():
-    water = cooling.tower_water_l_per_h(20.0, [1.0, 2.0, 0.0], reference_heat_mw=1.0)
-    # (0.044 x 20 + 0.3528 x 5 + 0.101) x 1.01 = 2.77245 m3/h.
-    assert water == pytest.approx([2772.45, 5544.9, 0.0])
-    assert cooling.tower_water_l_per_h(-60.0, 1.0, reference_heat_mw=1.0) == 0.0
+def test_free_cooling_is_a_switch_without_a_band():
+    assert cooling.free_cooling_fraction([11.9, 12.0, 12.1], 12.0).tolist() == [1.0, 1.0, 0.0]
+    assert cooling.free_cooling_fraction([12.0, 14.0, 16.0, 20.0], 12.0, band_k=8.0).tolist() == [1.0, 0.75, 0.5, 0.0]
+    assert cooling.free_cooling_fraction([-40.0, 40.0], None).tolist() == [0.0, 0.0]

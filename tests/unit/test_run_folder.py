@@ -261,7 +261,7 @@ def test_is_run(tmp_path, scenario, result):
         (lambda run: (run / "run.json").write_text("[]"), "has schema_version None; this version reads"),
         (
             lambda run: (run / "run.json").write_text('{"schema_version": "joulewright/run/9"}'),
-            "has schema_version 'joulewright/run/9'; this version reads 'joulewright/run/1': plan again",
+            "has schema_version 'joulewright/run/9'; this version reads 'joulewright/run/1': run jw plan again",
         ),
         (
             lambda run: (run / "state.json").write_text("{}"),

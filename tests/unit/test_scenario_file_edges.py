@@ -221,13 +221,16 @@ def test_sites_only_need_cooling_where_there_is_load(files) -> None:
     assert not [item for item in scenario.diagnostics if item.code == "S011"]
 
 
-def test_optional_models_that_are_not_installed(files, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("model", "module", "extra"), [("pvlib", "pvlib.location", "solar"), ("sam", "PySAM.Pvwattsv8", "sam")]
+)
+def test_optional_models_that_are_not_installed(files, monkeypatch: pytest.MonkeyPatch, model, module, extra) -> None:
     files.hourly({"ghi_w_m2": 300.0, "dni_w_m2": 100.0, "dhi_w_m2": 250.0})
-    monkeypatch.setitem(sys.modules, "pvlib.location", None)
+    monkeypatch.setitem(sys.modules, module, None)
     weather = 'weather = { file = "series.csv", ghi = "ghi_w_m2", dni = "dni_w_m2", dhi = "dhi_w_m2" }\ncooling'
-    (problem,) = files.problems(("cooling", weather), ('profile = "25 %"', 'model = "pvlib"'))
+    (problem,) = files.problems(("cooling", weather), ('profile = "25 %"', f'model = "{model}"'))
     assert problem.code == "S012"
-    assert "joulewright[solar]" in problem.message
+    assert f"joulewright[{extra}]" in problem.message
     assert "pvwatts" in problem.help
 
 

@@ -534,6 +534,41 @@ def test_optional_models(files) -> None:
     assert library.per_unit[0] == pytest.approx(own.per_unit[0], abs=0.03)
 
 
+def test_sam_models(files) -> None:
+    pytest.importorskip("PySAM", reason="the extra sam is not installed")
+    files.hourly({"temp_c": 20.0, "wind_kmh": 36.0, "dni_w_m2": 100.0, "dhi_w_m2": 250.0})
+    weather = (
+        'weather = { file = "series.csv", temperature = "temp_c", wind_speed = "wind_kmh", dni = "dni_w_m2", '
+        'dhi = "dhi_w_m2" }\ncooling'
+    )
+    plants = "\n".join(
+        f'[[site.{kind}]]\nname = "{kind}-{model}"\ncapacity = "4 MW"\nmodel = "{model}"{more}'
+        for kind, model, more in (
+            ("solar", "sam", ""),
+            ("solar", "pvwatts", ""),
+            ("wind", "sam", '\nroughness = "0.2 m"'),
+            ("wind", "curve", '\nroughness = "0.2 m"'),
+            ("wind", "windpowerlib", '\nroughness = "0.2 m"'),
+        )
+    )
+    site = files.read(("cooling", weather), ('[[site.solar]]\ncapacity = "4 MW"\nprofile = "25 %"', plants)).site("a")
+    solar, own_solar, wind, own_wind, library = (plant.per_unit[20] for plant in site.renewables)
+    assert solar == pytest.approx(own_solar, abs=0.02)
+    assert wind == pytest.approx(own_wind, abs=0.02)
+    assert library == pytest.approx(own_wind, abs=0.02)
+    assert 0.1 < solar < 0.5 < wind
+
+
+@pytest.mark.parametrize("missing", ["dni", "dhi"])
+def test_sam_needs_beam_and_diffuse(files, missing) -> None:
+    files.hourly({"x_w_m2": 300.0})
+    given = "dhi" if missing == "dni" else "dni"
+    weather = f'weather = {{ file = "series.csv", ghi = "x_w_m2", {given} = "x_w_m2" }}\ncooling'
+    (problem,) = files.problems(("cooling", weather), ('profile = "25 %"', 'model = "sam"'))
+    assert problem.code == "P012"
+    assert f"weather.{missing}" in problem.message
+
+
 def test_pvlib_needs_all_irradiances(files) -> None:
     files.hourly({"ghi_w_m2": 300.0})
     weather = 'weather = { file = "series.csv", ghi = "ghi_w_m2" }\ncooling'

@@ -1,4 +1,4 @@
-"""``jw compare``: put runs, or a run and its baselines, side by side."""
+"""``jw compare``: put runs or studies, or a run and its baselines, side by side."""
 
 from __future__ import annotations
 
@@ -26,11 +26,16 @@ if TYPE_CHECKING:
 @click.option("--fail-if", metavar="EXPR", help="Exit with 7 if EXPR holds for any RUN, e.g. 'gap > 0.01'.")
 @common
 def command(runs: tuple[Path, ...], baselines: bool, fail_if: str | None) -> int:
-    """Put RUNs side by side, as a table and in the report of the first."""
+    """Put RUNs side by side, as a table and in the report of the first; studies with paired differences."""
     from joulewright.io import read_run
     from joulewright.study import figures
+    from joulewright.study.folder import is_study
 
     output = current()
+    if any(is_study(path) for path in runs):
+        from joulewright.cli.compare_studies import compare_studies
+
+        return compare_studies(runs, output, baselines=baselines, fail_if=fail_if)
     found = {str(path): read_run(path) for path in runs}
     first = next(iter(found.values()))
     refuse_strangers(found)

@@ -21,8 +21,10 @@ _CORE = ("numpy", "scipy", "polars", "highspy", "click", "rich", "tree-sitter", 
 _EXTRAS = {
     "pvlib": "solar",
     "windpowerlib": "wind",
+    "nrel-pysam": "sam",
     "pandas": "pandas",
     "pypsa": "pypsa",
+    "distributed": "dask",
     "linopy": "bench",
 }
 

@@ -1,4 +1,4 @@
-"""The gap line of a solve, and Ctrl-C that keeps the best plan found."""
+"""The lines that show how far a solve or a study is, and Ctrl-C that keeps the best plan found."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from types import FrameType
 from typing import Protocol
 
@@ -36,18 +37,46 @@ class SolveProgress(Protocol):
         """What is being done."""
 
 
-class GapLine:
-    """One line on stderr that is drawn over itself; silent unless ``enabled``."""
+class RunProgress(Protocol):
+    """What a study reports while it works."""
+
+    @property
+    def done(self) -> int:
+        """Runs that have an outcome."""
+
+    @property
+    def total(self) -> int:
+        """All runs."""
+
+    @property
+    def found(self) -> int:
+        """Runs that were finished before."""
+
+    @property
+    def failed(self) -> int:
+        """Runs that failed."""
+
+    @property
+    def elapsed_s(self) -> float:
+        """Wall-clock time since the first run started [s]."""
+
+    @property
+    def eta_s(self) -> float | None:
+        """Expected time until the end [s], once a run has ended."""
+
+
+class _Line:
+    """One line on stderr that is drawn over itself, at most five times a second; silent unless ``enabled``."""
 
     def __init__(self, *, enabled: bool) -> None:
         self.enabled = enabled
         self._last_s = float("-inf")
 
-    def __call__(self, progress: SolveProgress) -> None:
-        """Draw the state of the solve, at most five times a second."""
-        if self.enabled and progress.elapsed_s - self._last_s >= _REDRAW_S:
-            self._last_s = progress.elapsed_s
-            sys.stderr.write(f"\r\x1b[2K{gap_line(progress)}")
+    def draw(self, elapsed_s: float, text: str) -> None:
+        """Put ``text`` in the place of the line."""
+        if self.enabled and elapsed_s - self._last_s >= _REDRAW_S:
+            self._last_s = elapsed_s
+            sys.stderr.write(f"\r\x1b[2K{text}")
             sys.stderr.flush()
 
     def close(self) -> None:
@@ -55,6 +84,22 @@ class GapLine:
         if self.enabled:
             sys.stderr.write("\r\x1b[2K")
             sys.stderr.flush()
+
+
+class GapLine(_Line):
+    """The gap line of a solve."""
+
+    def __call__(self, progress: SolveProgress) -> None:
+        """Draw the state of the solve."""
+        self.draw(progress.elapsed_s, gap_line(progress))
+
+
+class StudyLine(_Line):
+    """How many runs of a study are done, and when it will end."""
+
+    def __call__(self, progress: RunProgress) -> None:
+        """Draw the state of the study."""
+        self.draw(progress.elapsed_s, study_line(progress))
 
 
 def gap_line(progress: SolveProgress) -> str:
@@ -72,6 +117,22 @@ def gap_line(progress: SolveProgress) -> str:
         parts.append(f"bound {progress.bound:,.0f}")
     if progress.gap is not None:
         parts.append(f"gap {100 * progress.gap:.3f} %")
+    return "  ".join(parts)
+
+
+def study_line(progress: RunProgress) -> str:
+    """The state of a study in one line.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> study_line(SimpleNamespace(done=12, total=40, found=2, failed=1, elapsed_s=20.0, eta_s=3723.0))
+    ' 20.0 s  12/40 runs  2 found  1 failed  1:02:03 left'
+    """
+    parts = [f"{progress.elapsed_s:5.1f} s", f"{progress.done}/{progress.total} runs"]
+    parts += [f"{count} {word}" for count, word in ((progress.found, "found"), (progress.failed, "failed")) if count]
+    if progress.eta_s is not None:
+        parts.append(f"{timedelta(seconds=round(progress.eta_s))} left")
     return "  ".join(parts)
 
 

@@ -139,14 +139,15 @@ def series_frame(scenario: Scenario, schedule: Schedule) -> pl.DataFrame:
     """
     currency = scenario.currency.lower()
     blocks = [
-        {"site": site.name, **_site_series(scenario, schedule, site, currency=currency)} for site in scenario.sites
+        {"site": site.name, **site_series(scenario, schedule, site, currency=currency)} for site in scenario.sites
     ]
     names = dict.fromkeys(name for block in blocks for name in block)
     schema: dict[str, Any] = {name: pl.String if name == "site" else pl.Float64 for name in names}
     return _by_step(scenario, blocks, {"site": pl.String, "start": INSTANT, "end": INSTANT, **schema})
 
 
-def _site_series(scenario: Scenario, schedule: Schedule, site: Site, *, currency: str) -> dict[str, FloatArray]:
+def site_series(scenario: Scenario, schedule: Schedule, site: Site, *, currency: str) -> dict[str, FloatArray]:
+    """Load, flows, stored energy, prices and carbon intensities of a site by column name, each of shape ``(T,)``."""
     entry, load = schedule.sites[site.name], site_load(scenario, schedule, site)
     zero = np.zeros(scenario.timeline.steps)
     available = sum((plant.available_mw for plant in site.renewables), zero)

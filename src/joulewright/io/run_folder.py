@@ -17,34 +17,35 @@ The tables are absent when the run ended without a plan. ``report.html`` is adde
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import polars as pl
-
 from joulewright.account import Ledger
-from joulewright.errors import DataError
 from joulewright.io.atomic import write_folder
-from joulewright.io.codec import Array, decode, encode
+from joulewright.io.codec import encode
 from joulewright.io.exports import parquet_bytes
 from joulewright.io.frames import jobs_frame, routing_frame, series_frame
+from joulewright.io.sealed import (
+    is_sealed,
+    json_bytes,
+    read_manifest,
+    read_state,
+    refuse_foreign,
+    seals,
+    state_files,
+    versions,
+)
 from joulewright.model import Scenario
 from joulewright.plan.result import PlanResult
 
 RUN_SCHEMA = "joulewright/run/1"
 
-_MANIFEST, _STATE, _ARRAYS = "run.json", "state.json", "state.parquet"
+_MANIFEST, _FAMILY = "run.json", "joulewright/run/"
 _TABLES = ("series.parquet", "schedule.parquet", "routing.parquet", "ledger.parquet", "report.html")
-_PACKAGES = ("joulewright", "highspy", "numpy", "scipy", "polars")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,22 +158,18 @@ def write_run(
         If the path is a file, lies below one, holds other files than a run, or cannot be written.
     """
     target = Path(path)
-    _refuse_foreign(target)
+    refuse_foreign(target, _MANIFEST, _FAMILY)
     state = _State(
         scenario=scenario,
         result=result,
         comparisons=tuple(_named(row) for row in comparisons),
         pareto=tuple(_point(row) for row in pareto),
     )
-    document, arrays = encode(state)
-    contents = {_STATE: _json_bytes(document), _ARRAYS: _arrays_bytes(arrays), **_tables(scenario, result)}
+    contents = {**state_files(state), **_tables(scenario, result)}
     manifest = _manifest(state, [command] if isinstance(command, str) else list(command))
     manifest["extra"] = encode(dict(extra or {}))[0]
-    manifest["files"] = {
-        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        for name, content in contents.items()
-    }
-    write_folder(target, {**contents, _MANIFEST: _json_bytes(manifest, indent=1)}, outdated=_TABLES)
+    manifest["files"] = seals(contents)
+    write_folder(target, {**contents, _MANIFEST: json_bytes(manifest, indent=1)}, outdated=_TABLES)
     return target
 
 
@@ -195,9 +192,8 @@ def read_run(path: str | Path) -> Run:
         If the folder is missing, is no run, has another schema version, or a file is missing or was changed.
     """
     folder = Path(path)
-    manifest = _read_manifest(folder)
-    document = json.loads(_verified(folder, _STATE, manifest))
-    state = decode(_State, document, _arrays(_verified(folder, _ARRAYS, manifest)))
+    manifest = read_manifest(folder, _MANIFEST, RUN_SCHEMA, made_by="jw plan")
+    state = read_state(_State, folder, manifest)
     return Run(
         path=folder,
         scenario=state.scenario,
@@ -210,20 +206,7 @@ def read_run(path: str | Path) -> Run:
 
 def is_run(path: Path) -> bool:
     """Whether a folder holds a run of any schema version."""
-    try:
-        document = json.loads((path / _MANIFEST).read_bytes())
-    except (OSError, ValueError):
-        return False
-    return isinstance(document, dict) and str(document.get("schema_version", "")).startswith("joulewright/run/")
-
-
-def _refuse_foreign(path: Path) -> None:
-    if not path.is_dir() or is_run(path):
-        return
-    names = sorted(item.name for item in path.iterdir())
-    if names:
-        listed = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-        raise DataError(f"{path} is not a run folder: it holds {listed}; choose a folder that is new or empty")
+    return is_sealed(path, _MANIFEST, _FAMILY)
 
 
 def _named(row: Any) -> NamedPlan:
@@ -257,7 +240,7 @@ def _manifest(state: _State, command: list[str]) -> dict[str, Any]:
         "currency": scenario.currency,
         "command": command,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {"python": platform.python_version(), **_versions(), "solver": result.solver},
+        "versions": {**versions(), "solver": result.solver},
         "platform": platform.platform(),
         "horizon": {
             "start": timeline.start.isoformat(),
@@ -280,71 +263,3 @@ def _outcome(result: PlanResult) -> dict[str, Any]:
     names = ("status", "strategy", "objective", "bound", "gap", "cost", "seconds", "cpu_s", "work", "seed", "threads")
     outcome = {name: encode(getattr(result, name))[0] for name in names}
     return {**outcome, "violations": [str(item) for item in result.violations], "notes": list(result.notes)}
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
-
-
-def _json_bytes(document: Any, indent: int | None = None) -> bytes:
-    return json.dumps(document, indent=indent, allow_nan=False).encode()
-
-
-def _arrays_bytes(arrays: Mapping[str, Array]) -> bytes:
-    rows = [
-        {"path": path, "dtype": array.dtype.str, "shape": list(array.shape), "values": array.ravel().astype(np.float64)}
-        for path, array in arrays.items()
-    ]
-    schema: dict[str, Any] = {
-        "path": pl.String,
-        "dtype": pl.String,
-        "shape": pl.List(pl.Int64),
-        "values": pl.List(pl.Float64),
-    }
-    return parquet_bytes(pl.DataFrame(rows, schema=schema))
-
-
-def _arrays(content: bytes) -> dict[str, Array]:
-    frame = pl.read_parquet(io.BytesIO(content))
-    return {
-        path: values.to_numpy().astype(dtype).reshape(shape)
-        for path, dtype, shape, values in zip(
-            *(frame[name] for name in ("path", "dtype", "shape", "values")), strict=True
-        )
-    }
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder; name a run folder that jw plan wrote with -o")
-    try:
-        document = json.loads((folder / _MANIFEST).read_bytes())
-    except FileNotFoundError as error:
-        raise DataError(f"{folder} holds no {_MANIFEST}, so it is not a run folder") from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"{folder / _MANIFEST} cannot be read: {error}") from error
-    found = document.get("schema_version") if isinstance(document, dict) else None
-    if found != RUN_SCHEMA:
-        raise DataError(
-            f"{folder / _MANIFEST} has schema_version {found!r}; this version reads {RUN_SCHEMA!r}: plan again"
-        )
-    return dict(document)
-
-
-def _verified(folder: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
-    try:
-        content = (folder / name).read_bytes()
-    except OSError as error:
-        raise DataError(f"{folder / name} cannot be read: {error.strerror or error}") from error
-    wanted, found = manifest["files"][name]["sha256"], hashlib.sha256(content).hexdigest()
-    if found != wanted:
-        raise DataError(
-            f"{folder / name} was changed after the run: sha256 {found[:12]} instead of {wanted[:12]}; plan again"
-        )
-    return content

@@ -15,13 +15,14 @@ def relax_generators(scenario: Scenario) -> Scenario:
     may jump to.
     """
     sites = tuple(
-        replace(site, generators=tuple(_relax(unit, scenario.timeline.step_h) for unit in site.generators))
+        replace(site, generators=tuple(relax_generator(unit, scenario.timeline.step_h) for unit in site.generators))
         for site in scenario.sites
     )
     return scenario.with_changes(sites=sites)
 
 
-def _relax(unit: Generator, step_h: float) -> Generator:
+def relax_generator(unit: Generator, step_h: float) -> Generator:
+    """The generator free between zero and its capacity; see :func:`relax_generators`."""
     ramp = unit.ramp_mw_per_h
     return replace(
         unit,

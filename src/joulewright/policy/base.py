@@ -16,6 +16,7 @@ import numpy as np
 
 from joulewright.model import Route, Scenario
 from joulewright.policy.decision import JobAction, PowerDecision, SitePower, WorkDecision
+from joulewright.policy.effect import after_actions
 from joulewright.policy.observation import Observation, SiteObservation
 
 Information = Literal["present", "past", "forecast", "plan", "future"]
@@ -144,6 +145,11 @@ class CombinedPolicy(AbstractPolicy):
         return self.specification_text
 
     @property
+    def uses(self) -> frozenset[Information]:  # type: ignore[override]
+        """Information that any of the rules uses."""
+        return self.dispatch.uses | self.jobs.uses | self.routing.uses
+
+    @property
     def between_ticks(self) -> bool:  # type: ignore[override]
         """Whether the job rule wants to act within steps."""
         return self.jobs.between_ticks
@@ -154,10 +160,10 @@ class CombinedPolicy(AbstractPolicy):
         return dispatch, self.jobs.init(facts), self.routing.init(facts)
 
     def work(self, state: Any, observation: Observation) -> tuple[WorkDecision, Any]:
-        """Ask the job rule and the routing rule."""
+        """Ask the job rule, then the routing rule, which sees the jobs as the actions leave them."""
         dispatch, jobs, routing = state
         actions, jobs = self.jobs.step(jobs, observation)
-        routes, routing = self.routing.step(routing, observation)
+        routes, routing = self.routing.step(routing, after_actions(observation, actions))
         return WorkDecision(actions=actions, routes_token_s=routes), (dispatch, jobs, routing)
 
     def power(self, state: Any, observation: Observation) -> tuple[PowerDecision, Any]:

@@ -62,6 +62,8 @@ class SiteObservation:
         By generator name; ``usable_mw`` says what each may deliver now.
     usable_mw : mapping of str to float
         Rated power times availability of each generator [MW].
+    fuel_cost_per_mwh : mapping of str to float
+        Fuel and variable cost of each generator now [currency/MWh]; an unlisted one costs what it does in ``site``.
     free_accelerators : mapping of str to float
         Accelerators that neither train nor are reserved, by fleet.
     available_accelerators : mapping of str to float
@@ -85,6 +87,7 @@ class SiteObservation:
     energy_mwh: Mapping[str, float] = field(default_factory=dict)
     generators: Mapping[str, GeneratorState] = field(default_factory=dict)
     usable_mw: Mapping[str, float] = field(default_factory=dict)
+    fuel_cost_per_mwh: Mapping[str, float] = field(default_factory=dict)
     free_accelerators: Mapping[str, float] = field(default_factory=dict)
     available_accelerators: Mapping[str, float] = field(default_factory=dict)
     peak_mw: Mapping[str, float] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from joulewright.errors import PolicyError
 
-RuleKind = Literal["dispatch", "jobs", "routing", "policy"]
+RuleKind = Literal["dispatch", "jobs", "routing", "policy", "forecast"]
 ENTRY_POINT_GROUP = "joulewright.policies"
 
 
@@ -104,6 +104,17 @@ def make(text: str, kind: RuleKind | None = None) -> Any:
     entry = known[name]
     if kind is not None and entry.kind != kind:
         raise PolicyError(f"{name!r} decides {entry.kind}, not {kind}")
+    return build(entry, options)
+
+
+def build(entry: Entry, options: Mapping[str, str]) -> Any:
+    """What an entry makes with these options, given as text.
+
+    Raises
+    ------
+    PolicyError
+        If an option is unknown or not of the right type.
+    """
     return entry.factory(**_arguments(entry, options))
 
 
@@ -116,7 +127,8 @@ def _arguments(entry: Entry, options: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _value(entry: Entry, parameter: dataclasses.Field[Any], text: str) -> Any:
-    kind = str(parameter.type)
+    # A string where annotations are postponed, else the type itself.
+    kind = parameter.type.__name__ if isinstance(parameter.type, type) else str(parameter.type)
     try:
         if kind.startswith("bool"):
             return {"true": True, "yes": True, "false": False, "no": False}[text.lower()]

@@ -28,26 +28,26 @@ def plan_table(scenario: Scenario, result: PlanResult) -> Table:
     if ledger is None:
         raise ValueError(f"the result with status {result.status!r} holds no plan; there is nothing to show")
     names = [site.name for site in scenario.sites]
-    table = _table(f"{scenario.name}: {result.strategy} plan", ["", *names, "all"])
+    table = text_table(f"{scenario.name}: {result.strategy} plan", ["", *names, "all"])
     for title, figures in _site_rows(scenario, ledger, names):
-        _row(table, [title, *figures])
+        add_text_row(table, [title, *figures])
     table.add_section()
     for title, figure in _plan_rows(scenario, result, ledger):
-        _row(table, [title, *[""] * len(names), figure])
+        add_text_row(table, [title, *[""] * len(names), figure])
     return table
 
 
 def comparison_table(ledger: Ledger, comparisons: Iterable[Any], *, name: str = "this plan") -> Table:
     """A plan and what it is compared with; rows as in :func:`joulewright.report.write_report`."""
     currency = ledger.currency
-    table = _table("Comparison", ["plan", "benefit", "plan earns", "cost", "carbon", "less work", "cleaner energy",
+    table = text_table("Comparison", ["plan", "benefit", "plan earns", "cost", "carbon", "less work", "cleaner energy",
                                   "broken limits"])  # fmt: skip
     ours = (compact(ledger.benefit, currency), "", compact(ledger.cost, currency), tonnes(ledger.carbon_kg))
-    _row(table, [name, *ours, "", "", ""], style="bold")
+    add_text_row(table, [name, *ours, "", "", ""], style="bold")
     for rival in read_rivals(comparisons, ledger):
         gain, change = ledger.benefit - rival.benefit, rival.change
         split = ("", "") if change is None else (change.less_work_kg, change.cleaner_energy_kg)
-        _row(
+        add_text_row(
             table,
             [
                 rival.name,
@@ -65,10 +65,10 @@ def comparison_table(ledger: Ledger, comparisons: Iterable[Any], *, name: str = 
 
 def front_table(pareto: Iterable[Any], currency: str) -> Table:
     """The cost-carbon front, cleanest plan first; rows as in :func:`joulewright.report.write_report`."""
-    table = _table("Cost and carbon", ["carbon", "benefit", f"last avoided tonne [{currency}/t]"])
+    table = text_table("Cost and carbon", ["carbon", "benefit", f"last avoided tonne [{currency}/t]"])
     for point in read_front(pareto):
         price = "" if point.abatement_cost_per_t is None else number(point.abatement_cost_per_t)
-        _row(table, [tonnes(point.carbon_kg), compact(point.benefit, currency), price])
+        add_text_row(table, [tonnes(point.carbon_kg), compact(point.benefit, currency), price])
     return table
 
 
@@ -82,18 +82,22 @@ def as_text(renderable: RenderableType, *, width: int = 120) -> str:
     return captured.get()
 
 
-def _table(title: str, columns: Sequence[str]) -> Table:
+def text_table(title: str, columns: Sequence[str], *, text_columns: int = 1, whole_names: bool = False) -> Table:
+    """An empty table; the first ``text_columns`` are text, never cut with ``whole_names``, the others are numbers."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title), box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    table = Table(
+        title=Text(title.replace(THIN, " ")), box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False
+    )
     for position, column in enumerate(columns):
-        table.add_column(Text(column), justify="left" if position == 0 else "right")
+        is_text = position < text_columns
+        table.add_column(Text(column), justify="left" if is_text else "right", no_wrap=is_text and whole_names)
     return table
 
 
-def _row(table: Table, cells: Sequence[str], style: str = "") -> None:
+def add_text_row(table: Table, cells: Sequence[str], style: str = "") -> None:
     """Add a row as literal text: names are no markup, and thin spaces become plain ones."""
     from rich.text import Text
 

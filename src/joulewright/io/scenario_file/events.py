@@ -1,19 +1,21 @@
-"""Known events and what they do to the series of their site."""
+"""Known events, and how often chance brings further ones, as the scenario file gives them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-import numpy as np
 
 from joulewright.io.scenario_file.document import Document
 from joulewright.io.scenario_file.fields import did_you_mean
 from joulewright.io.scenario_file.tables import Table
-from joulewright.model import BoolArray, Event, Fleet, FloatArray, Generator, RenewablePlant, Timeline
+from joulewright.model import Event, EventRate, Timeline
 
-_NEEDED = {"demand-response": "limit", "generator-failure": "component", "price-spike": "price"}
+_NEEDED = {
+    "demand-response": ("limit",),
+    "generator-failure": ("component",),
+    "price-spike": ("price",),
+    "accelerator-failure": ("component",),
+}
 _TAKEN = {
     "grid-outage": set[str](),
     "demand-response": {"limit"},
@@ -21,7 +23,14 @@ _TAKEN = {
     "generator-failure": {"component"},
     "site-loss": set[str](),
     "price-spike": {"price"},
+    "accelerator-failure": {"component", "lost", "accelerators"},
+    "telemetry-gap": {"signals"},
 }
+_OF_SOME_KINDS = ("limit", "component", "price", "lost", "accelerators", "signals")
+_SITE_SIGNALS = ("pue", "fixed_it_power_mw", "fixed_facility_power_mw")
+_GRID_SIGNALS = (
+    "import_price_per_mwh", "export_price_per_mwh", "carbon_kg_per_mwh", "import_limit_mw", "export_limit_mw",
+)  # fmt: skip
 
 
 def read_events(document: Document, tables: Sequence[Table], sites: Sequence[Table], timeline: Timeline) -> list[Event]:
@@ -31,11 +40,16 @@ def read_events(document: Document, tables: Sequence[Table], sites: Sequence[Tab
     return [event for event in found if event is not None]
 
 
-def _event(document: Document, table: Table, sites: dict[str, Table], timeline: Timeline) -> Event | None:
-    kind, start, end = table["kind"], table["start"], table["end"]
-    if kind is not None:
-        _check_keys(document, table, kind)
-    site = _place(document, table, sites)
+def read_chances(document: Document, tables: Sequence[Table], sites: Sequence[Table]) -> list[EventRate]:
+    """Every chance that is well formed; problems of the others go to the document."""
+    by_name = {site.name: site for site in sites}
+    found = [_chance(document, table, by_name) for table in tables]
+    return [chance for chance in found if chance is not None]
+
+
+def _event(document: Document, table: Table, sites: Mapping[str, Table], timeline: Timeline) -> Event | None:
+    start, end = table["start"], table["end"]
+    what = _disturbance(document, table, sites)
     if start is not None and end is not None:
         if end <= start:
             message = f"the event ends {end.isoformat()}, not after its start {start.isoformat()}"
@@ -43,21 +57,56 @@ def _event(document: Document, table: Table, sites: dict[str, Table], timeline: 
         elif end <= timeline.start or start >= timeline.end:
             message = f"the event of {start.isoformat()} lies outside the horizon and changes nothing"
             document.add("T036", table.at("start"), message, severity="warning", help="correct its dates or remove it")
-    if table.wrong or site is None:
+    return None if what is None or end <= start else Event(start=start, end=end, **what)
+
+
+def _chance(document: Document, table: Table, sites: Mapping[str, Table]) -> EventRate | None:
+    what = _disturbance(document, table, sites)
+    often = _one_of(document, table, ("rate", "mean_time_between"), 'rate = "4 /year"')
+    lasts = _one_of(document, table, ("mean_duration", "duration"), 'mean_duration = "3 h"')
+    if what is None or often is None or lasts is None:
         return None
-    return Event(
-        kind=kind,
-        site=table["site"],
-        start=start,
-        end=end,
-        limit_mw=table["limit"],
-        notice_h=table["notice"],
-        component=table["component"],
-        price_per_mwh=table["price"],
+    rate = table["rate"] if often == "rate" else 1.0 / table["mean_time_between"]
+    return EventRate(
+        name=table.name, rate_per_h=rate, duration_h=table[lasts], fixed_duration=lasts == "duration", **what
     )
 
 
-def _place(document: Document, table: Table, sites: dict[str, Table]) -> Table | None:
+def _one_of(document: Document, table: Table, keys: tuple[str, str], example: str) -> str | None:
+    """Which of two keys is given; None after reporting that none, both or a wrong one is."""
+    given = [key for key in keys if key in table.given]
+    if len(given) == 2:
+        message = f"{table.kind} {table.name!r} gives both {keys[0]} and {keys[1]}"
+        document.add("S009", table.at(given[1]), message, help="keep one of them")
+    elif not given and not table.wrong & set(keys):
+        document.add("S003", table.path, f"{table.kind} {table.name!r} has no {keys[0]}", help=f"add {example}")
+    return given[0] if len(given) == 1 and given[0] not in table.wrong else None
+
+
+def _disturbance(document: Document, table: Table, sites: Mapping[str, Table]) -> dict[str, Any] | None:
+    """What an event or a chance does, as arguments of the model; None after reporting why it cannot be."""
+    if table["kind"] is not None:
+        _check_keys(document, table, table["kind"])
+    site = _place(document, table, sites)
+    if site is None:
+        return None
+    lost = _lost_fraction(document, table, site)
+    _check_signals(document, table, site)
+    if table.wrong:
+        return None
+    return {
+        "kind": table["kind"],
+        "site": table["site"],
+        "limit_mw": table["limit"],
+        "notice_h": table["notice"],
+        "component": table["component"],
+        "price_per_mwh": table["price"],
+        "lost_fraction": lost,
+        "signals": table["signals"] or (),
+    }
+
+
+def _place(document: Document, table: Table, sites: Mapping[str, Table]) -> Table | None:
     """Site of an event; None after reporting that there is none."""
     if table["site"] is None:
         return None
@@ -66,93 +115,52 @@ def _place(document: Document, table: Table, sites: dict[str, Table]) -> Table |
         help = did_you_mean(table["site"], list(sites))
         document.add("S008", table.at("site"), f"there is no site {table['site']!r}", help=help)
         return None
-    names = [part.name for key in ("generator", "fleet") for part in site.items(key)]
+    kinds = ("fleet",) if table["kind"] == "accelerator-failure" else ("generator", "fleet")
+    names = [part.name for key in kinds for part in site.items(key)]
     if table["component"] is not None and table["component"] not in names:
-        message = f"site {site.name!r} has no generator or fleet {table['component']!r}"
+        message = f"site {site.name!r} has no {' or '.join(kinds)} {table['component']!r}"
         document.add("S008", table.at("component"), message, help=did_you_mean(table["component"], names))
+        table.wrong.add("component")
     return site
 
 
 def _check_keys(document: Document, table: Table, kind: str) -> None:
-    needed = _NEEDED.get(kind)
-    if needed is not None and needed not in table.given:
-        document.add("S003", table.path, f"event of kind {kind!r} has no {needed}", help=f"add {needed}")
-        table.wrong.add(needed)
-    for key in ("limit", "component", "price"):
+    for needed in _NEEDED.get(kind, ()):
+        if needed not in table.given:
+            message = f"{table.kind} of kind {kind!r} has no {needed}"
+            document.add("S003", table.path, message, help=f"add {needed}")
+            table.wrong.add(needed)
+    for key in _OF_SOME_KINDS:
         if key in table.given and key not in _TAKEN[kind]:
             message = f"{key} does not apply to an event of kind {kind!r}"
             takers = [other for other, keys in _TAKEN.items() if key in keys]
             document.add("S014", table.at(key), message, help=f"remove it; it belongs to {', '.join(takers)}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class SiteEvents:
-    """The events of one site on the horizon.
+def _lost_fraction(document: Document, table: Table, site: Table) -> float | None:
+    """Share of its fleet that an accelerator failure takes."""
+    if table["kind"] != "accelerator-failure":
+        return None
+    given = _one_of(document, table, ("lost", "accelerators"), 'lost = "25 %" or accelerators = 512')
+    if given is None:
+        table.wrong.add("lost")
+        return None
+    fleets = [fleet for fleet in site.items("fleet") if fleet.name == table["component"]]
+    count = fleets[0]["count"] if fleets else None
+    if given == "lost" or not count:
+        return float(table["lost"] or 0.0)
+    if table["accelerators"] > count:
+        message = f"{table['accelerators']} accelerators fail; the fleet {fleets[0].name!r} has {count}"
+        document.add("P003", table.at("accelerators"), message, help='lower it, or write lost = "100 %"')
+    return min(1.0, float(table["accelerators"]) / float(count))
 
-    Attributes
-    ----------
-    events : tuple of Event
-        In file order.
-    timeline : Timeline
-        The horizon.
-    """
 
-    events: tuple[Event, ...]
-    timeline: Timeline
-
-    def steps(self, *kinds: str, component: str | None = None) -> BoolArray:
-        """Steps that overlap an event of these kinds (and this component), shape ``(T,)``."""
-        members = np.zeros(self.timeline.steps, dtype=np.bool_)
-        for event in self.events:
-            if event.kind in kinds and (component is None or event.component == component):
-                members[self._window(event)] = True
-        return members
-
-    def has(self, kind: str) -> bool:
-        """Whether there is an event of this kind."""
-        return any(event.kind == kind for event in self.events)
-
-    def spiked(self, price: FloatArray) -> FloatArray:
-        """Energy price with price spikes, shape ``(T,)``."""
-        changed = price.copy()
-        for event in self.events:
-            if event.kind == "price-spike" and event.price_per_mwh is not None:
-                changed[self._window(event)] = event.price_per_mwh
-        return changed
-
-    def capped(self, limit: FloatArray) -> FloatArray:
-        """Import limit [MW] after demand response, curtailment with a limit, outages and site loss."""
-        changed = limit.copy()
-        for event in self.events:
-            if event.kind in ("demand-response", "curtailment") and event.limit_mw is not None:
-                window = self._window(event)
-                changed[window] = np.minimum(changed[window], event.limit_mw)
-        return self.cut(changed)
-
-    def cut(self, limit: FloatArray) -> FloatArray:
-        """Limit [MW] that outages and the loss of the site bring to zero."""
-        return np.where(self.steps("grid-outage", "site-loss"), 0.0, limit)
-
-    def without_site(self, values: FloatArray) -> FloatArray:
-        """Series that the loss of the site brings to zero."""
-        return np.where(self.steps("site-loss"), 0.0, values)
-
-    def applied_to(self, part: Any) -> Any:
-        """A plant, generator or fleet with its availability after failures and site loss.
-
-        Examples
-        --------
-        Without events the same object comes back.
-        """
-        if not self.events:
-            return part
-        if isinstance(part, RenewablePlant):
-            return replace(part, per_unit=self.without_site(part.per_unit))
-        if isinstance(part, (Generator, Fleet)):
-            failed = self.steps("generator-failure", component=part.name) | self.steps("site-loss")
-            return replace(part, availability=np.where(failed, 0.0, part.availability))
-        return part
-
-    def _window(self, event: Event) -> slice:
-        first = max(0, self.timeline.floor(event.start))
-        return slice(first, max(first, self.timeline.ceil(event.end)))
+def _check_signals(document: Document, table: Table, site: Table) -> None:
+    """Report names under ``signals`` that are no signals of the site."""
+    plants = [f"{part.name}/per_unit" for key in ("solar", "wind") for part in site.items(key)]
+    known = [*(_GRID_SIGNALS if site["grid"] is not None else ()), *plants, *_SITE_SIGNALS]
+    for name in table["signals"] or ():
+        if name not in known:
+            message = f"site {site.name!r} has no signal {name!r}"
+            document.add("S008", table.at("signals"), message, help=did_you_mean(name, known))
+            table.wrong.add("signals")

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import numpy as np
 
 from joulewright.io.scenario_file.demand_charges import demand_windows
-from joulewright.io.scenario_file.events import SiteEvents
 from joulewright.io.scenario_file.fields import tables
 from joulewright.io.scenario_file.signals import SignalReader
 from joulewright.io.scenario_file.tables import Table, reference_signal
@@ -21,15 +20,19 @@ from joulewright.model import (
     Location,
     MarketFactors,
 )
+from joulewright.model.disturbance import SiteEvents
 
 
 def read_grid(
     reader: SignalReader, table: Table, location: Location | None, events: SiteEvents
 ) -> GridConnection | None:
-    """A grid connection; None after reporting why it cannot be built."""
+    """A grid connection without its events; None after reporting why it cannot be built.
+
+    The events only say which steps we assume to be curtailed: none where there is a calendar, else the dearest.
+    """
     document, timeline = reader.document, reader.timeline
-    prices = _prices(reader, table, events)
-    limits = _import_limit(reader, table, events, None if prices is None else prices.paid)
+    prices = _prices(reader, table)
+    limits = _import_limit(reader, table, events, prices)
     export_limit = reader.read(table["export_limit"])
     carbon = _carbon(reader, table)
     market = _market(reader, table)
@@ -42,7 +45,7 @@ def read_grid(
         return None
     return GridConnection(
         import_limit_mw=limits.import_mw,
-        export_limit_mw=events.cut(export_limit),
+        export_limit_mw=export_limit,
         import_price_per_mwh=prices.paid,
         export_price_per_mwh=prices.received,
         demand_windows=windows,
@@ -50,28 +53,37 @@ def read_grid(
         ramp_mw_per_h=table["ramp"],
         flexible=limits.flexible,
         market=market,
+        import_fee_per_mwh=prices.fee,
+        **prices.link,
     )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Prices:
+    """Paid with the fee and received; ``link`` says how a relative export price follows the energy price."""
+
     paid: FloatArray
     received: FloatArray
+    fee: FloatArray | None
+    link: dict[str, float]
 
 
-def _prices(reader: SignalReader, table: Table, events: SiteEvents) -> _Prices | None:
+def _prices(reader: SignalReader, table: Table) -> _Prices | None:
     """Import price with fees and export price; the export price may refer to the energy price before fees."""
     energy, fee = reader.read(table["price"]), reader.read(table["import_fee"])
     export = table["export_price"]
     received = reader.read(export)
     if energy is None or fee is None:
         return None
-    energy = events.spiked(energy)
+    link: dict[str, float] = {}
     if export is None:
         received = np.zeros_like(energy)
     elif export.relative:
         received = export.factor * energy + export.offset
-    return None if received is None else _Prices(paid=energy + fee, received=received)
+        link = {"export_factor": export.factor, "export_offset_per_mwh": export.offset}
+    if received is None:
+        return None
+    return _Prices(paid=energy + fee, received=received, fee=fee if fee.any() else None, link=link)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,8 +92,8 @@ class _Limits:
     flexible: FlexibleConnection | None = None
 
 
-def _import_limit(reader: SignalReader, table: Table, events: SiteEvents, price: FloatArray | None) -> _Limits | None:
-    """Import limit with events, from ``import_limit`` or from the firm and flexible parts."""
+def _import_limit(reader: SignalReader, table: Table, events: SiteEvents, prices: _Prices | None) -> _Limits | None:
+    """Import limit, from ``import_limit`` or from the firm and flexible parts."""
     document = reader.document
     plain, firm = reader.read(table["import_limit"]), table["firm_limit"]
     flexible = reader.read(table["flexible_limit"])
@@ -92,7 +104,7 @@ def _import_limit(reader: SignalReader, table: Table, events: SiteEvents, price:
             document.add(
                 "S009", table.at(split[0]), message, help="keep import_limit, or firm_limit and flexible_limit"
             )
-        return None if plain is None else _Limits(import_mw=events.capped(plain))
+        return None if plain is None else _Limits(import_mw=plain)
     missing = [key for key in ("firm_limit", "flexible_limit") if key not in table.given]
     if missing and table.wrong & {"import_limit", *missing}:
         return None
@@ -100,8 +112,9 @@ def _import_limit(reader: SignalReader, table: Table, events: SiteEvents, price:
         key = missing[0] if split else "import_limit"
         document.add("S003", table.path, f"grid has no {key}", help=f'add {key} = "60 MW"')
         return None
-    if firm is None or flexible is None or price is None or table.wrong:
+    if firm is None or flexible is None or prices is None or table.wrong:
         return None
+    price = events.spiked(prices.paid, added=0.0 if prices.fee is None else prices.fee)
     return _firm_and_flexible(reader, table, events, (flexible, price))
 
 
@@ -118,19 +131,19 @@ def _firm_and_flexible(
         curtailed_hours_per_year=table["curtailed_hours"],
         assumed=assumed,
     )
-    return _Limits(import_mw=events.capped(firm + np.where(curtailed, 0.0, flexible)), flexible=connection)
+    return _Limits(import_mw=firm + np.where(curtailed, 0.0, flexible), flexible=connection)
 
 
 def _curtailed(reader: SignalReader, table: Table, events: SiteEvents, price: FloatArray) -> tuple[BoolArray, bool]:
-    """Steps without the flexible part: the curtailment events, else the dearest steps, which are our assumption."""
+    """Steps without the flexible part: none where events tell, else the dearest steps, which are our assumption."""
     hours, timeline = table["curtailed_hours"], reader.timeline
-    if events.has("curtailment") or not hours:
-        return events.steps("curtailment"), False
+    curtailed = np.zeros(timeline.steps, dtype=np.bool_)
+    if not hours or any(event.kind == "curtailment" for event in events.events):
+        return curtailed, False
     year = timeline.start.year
     year_h = (datetime(year + 1, 1, 1, tzinfo=UTC) - datetime(year, 1, 1, tzinfo=UTC)).total_seconds() / 3600.0
     count = min(timeline.steps, timeline.steps_for(hours * timeline.hours / year_h))
     dearest = np.lexsort((np.arange(timeline.steps), -price))[:count]
-    curtailed = np.zeros(timeline.steps, dtype=np.bool_)
     curtailed[dearest] = True
     message = (
         f"no curtailment events are given; the {count} dearest steps are assumed to be curtailed "

@@ -38,7 +38,7 @@ def _natural_name(kind: str, item: dict[str, Any]) -> str:
         return f"{between[0]}-{between[1]}"
     if kind == "carbon_intensity":
         return f"{item.get('kind', 'unknown')}-{item.get('scope', 'unknown')}"
-    if kind in ("fleet", "event"):
+    if kind in ("fleet", "event", "chance"):
         return str(item.get("accelerator" if kind == "fleet" else "kind", kind))
     return "demand" if kind == "demand_charge" else kind
 

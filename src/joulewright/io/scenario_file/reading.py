@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 from joulewright.errors import Diagnostic, ScenarioError
 from joulewright.io.scenario_file.components import read_fleet
 from joulewright.io.scenario_file.document import Document, parse_document
-from joulewright.io.scenario_file.events import SiteEvents, read_events
+from joulewright.io.scenario_file.events import read_chances, read_events
 from joulewright.io.scenario_file.fields import SCHEMA_VERSION, did_you_mean
 from joulewright.io.scenario_file.horizon import read_horizon
 from joulewright.io.scenario_file.inference import read_service
@@ -22,7 +22,9 @@ from joulewright.io.scenario_file.signals import SignalReader
 from joulewright.io.scenario_file.sites import read_site
 from joulewright.io.scenario_file.tables import Checker, Table
 from joulewright.io.scenario_file.training import read_job, rounding_note
-from joulewright.model import Scenario, Timeline
+from joulewright.io.scenario_file.years import fill_year, move_to_year
+from joulewright.model import Scenario, Timeline, disturbance
+from joulewright.model.disturbance import SiteEvents
 from joulewright.units import currency_of
 
 _CODES_OF_ANY_HORIZON = frozenset(
@@ -32,7 +34,12 @@ _Part = TypeVar("_Part")
 
 
 def read_scenario(
-    path: str | FilePath, overrides: Mapping[str, str] | Sequence[str] = (), *, use_cache: bool = True
+    path: str | FilePath,
+    overrides: Mapping[str, str] | Sequence[str] = (),
+    *,
+    use_cache: bool = True,
+    year: int | None = None,
+    apply_events: bool = True,
 ) -> Scenario:
     """Read, check and resolve a scenario file.
 
@@ -44,6 +51,11 @@ def read_scenario(
         Changes as ``path: value`` or ``"path=value"``, e.g. ``site.california.battery.energy=100 MWh``.
     use_cache : bool
         Whether computed solar and wind profiles are kept on disk.
+    year : int, optional
+        Year to move the horizon, the jobs and the events to, with month, day and clock as they are written.
+    apply_events : bool
+        Whether the series hold the effects of the events, as planning needs them. A simulation takes them without
+        and lets the events happen.
 
     Returns
     -------
@@ -61,6 +73,9 @@ def read_scenario(
     document.stop_on_errors()
     expand_rows(document)
     apply_overrides(document, pairs)
+    if year is not None:
+        move_to_year(document, year)
+    fill_year(document)
     currency = _currency(document)
     root = Checker(document=document, currency=currency).table("scenario", document.data, ())
     if not root.items("site"):
@@ -74,7 +89,7 @@ def read_scenario(
     parts = _parts(reader, root, use_cache=use_cache)
     _note_sources(document, reader.facts)
     document.stop_on_errors()
-    return Scenario(
+    scenario = Scenario(
         name=root["name"] or document.path.stem,
         currency=currency,
         timeline=timeline,
@@ -82,6 +97,7 @@ def read_scenario(
         provenance=_provenance(document, reader, pairs),
         **parts,
     )
+    return disturbance.apply_events(scenario, scenario.events) if apply_events else scenario
 
 
 def _check_without_horizon(document: Document, root: Table, currency: str) -> NoReturn:
@@ -111,7 +127,7 @@ def _parts(reader: SignalReader, root: Table, *, use_cache: bool) -> dict[str, A
     names = tuple(table.name for table in tables)
     events = read_events(document, root.items("event"), tables, timeline)
     here = {name: SiteEvents(events=tuple(e for e in events if e.site == name), timeline=timeline) for name in names}
-    places = _places(reader, tables, here)
+    places = _places(reader, tables)
     sites = [
         read_site(
             reader,
@@ -135,6 +151,7 @@ def _parts(reader: SignalReader, root: Table, *, use_cache: bool) -> dict[str, A
         "training": jobs,
         "inference": _present(read_service(reader, table, places, regions) for table in root.items("inference")),
         "events": tuple(events),
+        "chances": tuple(read_chances(document, root.items("chance"), tables)),
         "carbon": policy,
     }
 
@@ -143,13 +160,9 @@ def _present(parts: Iterable[_Part | None]) -> tuple[_Part, ...]:
     return tuple(part for part in parts if part is not None)
 
 
-def _places(reader: SignalReader, tables: Sequence[Table], events: Mapping[str, SiteEvents]) -> Places:
+def _places(reader: SignalReader, tables: Sequence[Table]) -> Places:
     """Fleets of all sites, built before anything that is placed on them is checked."""
-    read = [
-        (table.name, events[table.name].applied_to(read_fleet(reader, item)))
-        for table in tables
-        for item in table.items("fleet")
-    ]
+    read = [(table.name, read_fleet(reader, item)) for table in tables for item in table.items("fleet")]
     complete = all(fleet is not None for _, fleet in read) and not any("fleet" in table.wrong for table in tables)
     return Places(
         sites=tuple(table.name for table in tables),

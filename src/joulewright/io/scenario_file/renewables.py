@@ -15,8 +15,10 @@ from joulewright.io.scenario_file.weather import Weather
 from joulewright.model import FloatArray, Location, RenewablePlant, Timeline
 
 _PHYSICS = "joulewright.physics."
-_SOLAR_MODULES = tuple(_PHYSICS + name for name in ("solar", "sun", "irradiance", "pvlib_model"))
-_WIND_MODULES = tuple(_PHYSICS + name for name in ("wind", "windpowerlib_model"))
+_SOLAR_MODULES = tuple(_PHYSICS + name for name in ("solar", "sun", "irradiance", "pvlib_model", "sam_model"))
+_WIND_MODULES = tuple(_PHYSICS + name for name in ("wind", "windpowerlib_model", "sam_model"))
+_IRRADIANCES = {"pvlib": ("ghi", "dni", "dhi"), "sam": ("dni", "dhi")}
+"""Series that the optional solar models cannot do without."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +95,9 @@ class RenewableReader:
         if self.location is None:
             return "location"
         beam, diffuse = weather.has("dni"), weather.has("dhi")
-        if table["model"] == "pvlib":
-            names = [name for name in ("ghi", "dni", "dhi") if not weather.has(name)]
+        needed = _IRRADIANCES.get(table["model"])
+        if needed is not None:
+            names = [name for name in needed if not weather.has(name)]
             return f"weather.{names[0]}" if names else ""
         if beam != diffuse:
             return "weather.dhi" if beam else "weather.dni"
@@ -144,7 +147,7 @@ class RenewableReader:
             "roughness_m": table["roughness"],
         }
         inputs |= {keyword: value for keyword, value in optional.items() if value is not None}
-        if table["model"] == "curve":
+        if table["model"] != "windpowerlib":
             inputs["elevation_m"] = self.elevation_m
         return inputs
 
@@ -165,6 +168,10 @@ def _computed(kind: str, model: str, timeline: Timeline, inputs: Mapping[str, An
             from joulewright.physics.windpowerlib_model import wind_per_unit_windpowerlib
 
             return wind_per_unit_windpowerlib(timeline, **keywords)
+        if model == "sam":
+            from joulewright.physics.sam_model import wind_per_unit_sam
+
+            return wind_per_unit_sam(timeline, **keywords)
         return wind_per_unit(timeline, **keywords)
     from joulewright.physics.solar import SolarModules, solar_per_unit
 
@@ -173,4 +180,8 @@ def _computed(kind: str, model: str, timeline: Timeline, inputs: Mapping[str, An
         from joulewright.physics.pvlib_model import solar_per_unit_pvlib
 
         return solar_per_unit_pvlib(timeline, **keywords)
+    if model == "sam":
+        from joulewright.physics.sam_model import solar_per_unit_sam
+
+        return solar_per_unit_sam(timeline, **keywords)
     return solar_per_unit(timeline, **keywords)

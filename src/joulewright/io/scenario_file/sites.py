@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from joulewright.io.scenario_file.components import read_battery, read_generator
 from joulewright.io.scenario_file.document import Document
-from joulewright.io.scenario_file.events import SiteEvents
 from joulewright.io.scenario_file.grid import read_grid
 from joulewright.io.scenario_file.horizon import zone
 from joulewright.io.scenario_file.renewables import RenewableReader
@@ -14,12 +13,13 @@ from joulewright.io.scenario_file.signals import SignalReader
 from joulewright.io.scenario_file.tables import Table
 from joulewright.io.scenario_file.weather import read_pue, read_weather
 from joulewright.model import Fleet, Location, Site
+from joulewright.model.disturbance import SiteEvents
 
 
 def read_site(
     reader: SignalReader, table: Table, here: SiteEvents, fleets: Sequence[Fleet], *, use_cache: bool = True
 ) -> Site | None:
-    """A site with its events applied; None after reporting why it cannot be built.
+    """A site without its events; None after reporting why it cannot be built.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def read_site(
     here : SiteEvents
         Events of the site.
     fleets : sequence of Fleet
-        Fleets of the site, events applied.
+        Fleets of the site.
     use_cache : bool
         Whether computed profiles are kept on disk.
     """
@@ -46,7 +46,7 @@ def read_site(
     plants = [renewables.plant(item) for kind in ("solar", "wind") for item in table.items(kind)]
     _check_plant_names(reader.document, table)
     batteries = [read_battery(reader.document, item) for item in table.items("battery")]
-    generators = [here.applied_to(read_generator(reader, item)) for item in table.items("generator")]
+    generators = [read_generator(reader, item) for item in table.items("generator")]
     grid = None if table["grid"] is None else read_grid(reader, table["grid"], location, here)
     pue = read_pue(reader, table, weather)
     fixed_it, fixed_facility = reader.read(table["fixed_it_power"]), reader.read(table["fixed_facility_power"])
@@ -56,11 +56,11 @@ def read_site(
     return Site(
         name=table.name,
         pue=pue,
-        fixed_it_power_mw=here.without_site(fixed_it),
-        fixed_facility_power_mw=here.without_site(fixed_facility),
+        fixed_it_power_mw=fixed_it,
+        fixed_facility_power_mw=fixed_facility,
         location=location,
         grid=grid,
-        renewables=tuple(here.applied_to(plant) for plant in plants if plant is not None),
+        renewables=tuple(plant for plant in plants if plant is not None),
         batteries=tuple(battery for battery in batteries if battery is not None),
         generators=tuple(generator for generator in generators if generator is not None),
         fleets=tuple(fleets),
