@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from joulewright.account import Ledger, settle
     from joulewright.check import Violation, violations
     from joulewright.io import export_schedule, read_run, read_scenario, write_pypsa, write_run, write_template
-    from joulewright.model import Scenario, Schedule
+    from joulewright.model import Scenario, Schedule, Trajectory
     from joulewright.plan import PlanOptions, PlanResult, plan
     from joulewright.report import write_report
-    from joulewright.study import compare
+    from joulewright.sim.simulate import Simulation, simulate
+    from joulewright.study import StudyRequest, StudyResult, compare, run_study
 
 _HOME = {
     "Ledger": "joulewright.account",
@@ -23,13 +24,19 @@ _HOME = {
     "PlanResult": "joulewright.plan",
     "Scenario": "joulewright.model",
     "Schedule": "joulewright.model",
+    "Simulation": "joulewright.sim.simulate",
+    "StudyRequest": "joulewright.study",
+    "StudyResult": "joulewright.study",
+    "Trajectory": "joulewright.model",
     "Violation": "joulewright.check",
     "compare": "joulewright.study",
     "export_schedule": "joulewright.io",
     "plan": "joulewright.plan",
     "read_run": "joulewright.io",
     "read_scenario": "joulewright.io",
+    "run_study": "joulewright.study",
     "settle": "joulewright.account",
+    "simulate": "joulewright.sim.simulate",
     "violations": "joulewright.check",
     "write_pypsa": "joulewright.io",
     "write_report": "joulewright.report",
@@ -45,13 +52,19 @@ __all__ = [
     "PlanResult",
     "Scenario",
     "Schedule",
+    "Simulation",
+    "StudyRequest",
+    "StudyResult",
+    "Trajectory",
     "Violation",
     "compare",
     "export_schedule",
     "plan",
     "read_run",
     "read_scenario",
+    "run_study",
     "settle",
+    "simulate",
     "violations",
     "write_pypsa",
     "write_report",
