@@ -13,7 +13,6 @@ import pytest
 
 from joulewright.errors import PolicyError
 from joulewright.model import DemandWindow, Location
-from joulewright.policy.dispatch.machine import output_range
 from joulewright.policy.observation import GeneratorState
 from joulewright.policy.registry import make
 from joulewright.testing.observations import PresentOnly, facts_of, observe
@@ -330,12 +329,17 @@ def state(on, hours, output):
 
 def test_range_of_a_generator(tiny):
     unit = tiny.generator(1, min_load_mw=4.0, ramp_mw_per_h=2.0, min_up_h=3.0, min_down_h=2.0)
-    assert output_range(unit, state(True, 3.0, 4.0), 10.0, 1.0) == (4.0, 6.0, True, True)
-    assert output_range(unit, state(True, 3.0, 9.0), 10.0, 1.0) == (7.0, 10.0, True, False)  # too high to stop
-    assert output_range(unit, state(False, 2.0, 0.0), 10.0, 1.0) == (4.0, 4.0, True, True)
-    assert not output_range(unit, state(False, 1.0, 0.0), 10.0, 1.0).may_run
-    assert output_range(unit, state(True, 1.0, 6.0), 3.0, 1.0) == (0.0, 0.0, False, True)  # failed
-    assert output_range(unit, state(True, 9.0, 9.0), 5.0, 1.0).high_mw == 5.0
+    assert state(True, 3.0, 4.0).output_range(unit, usable_mw=10.0, step_h=1.0) == (4.0, 6.0, True, True)
+    assert state(True, 3.0, 9.0).output_range(unit, usable_mw=10.0, step_h=1.0) == (
+        7.0,
+        10.0,
+        True,
+        False,
+    )  # too high to stop
+    assert state(False, 2.0, 0.0).output_range(unit, usable_mw=10.0, step_h=1.0) == (4.0, 4.0, True, True)
+    assert not state(False, 1.0, 0.0).output_range(unit, usable_mw=10.0, step_h=1.0).may_run
+    assert state(True, 1.0, 6.0).output_range(unit, usable_mw=3.0, step_h=1.0) == (0.0, 0.0, False, True)  # failed
+    assert state(True, 9.0, 9.0).output_range(unit, usable_mw=5.0, step_h=1.0).high_mw == 5.0
 
 
 def test_a_young_generator_runs_on_and_its_surplus_charges(decide):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from joulewright.model.site import Generator
 from joulewright.model.timeline import BoolArray, FloatArray
+
+_ROUNDING, _ROUNDING_H = 1e-7, 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,3 +181,57 @@ def short_run_steps(
     early = np.zeros(state.size - 1, dtype=np.bool_)
     early[switches] = lasted < np.where(np.arange(switches.size) == 0, needed, np.ceil(needed - 1e-9)) - 1e-9
     return early
+
+
+class OutputRange(NamedTuple):
+    """Output a generator can have in the next step [MW], whether it may run and whether it may be off."""
+
+    low_mw: float
+    high_mw: float
+    may_run: bool
+    may_stop: bool
+
+
+def output_range(
+    generator: Generator, *, on: bool, hours: float, output_mw: float, usable_mw: float, step_h: float
+) -> OutputRange:
+    """What a generator can do in the next step, by its ramp, shortest times, least load and availability.
+
+    Parameters
+    ----------
+    generator : Generator
+        Minimum load and times, ramp.
+    on, hours, output_mw : bool, float, float
+        State after the step before, how long it has lasted [h], and the output [MW].
+    usable_mw : float
+        Rated power times availability [MW]; below the least load the unit is off.
+    step_h : float
+        Length of the step [h].
+
+    Notes
+    -----
+    With R the ramp over one step, output changes by at most R while on and by ``max(R, P_min)`` when it starts or
+    stops. Limits hold up to the rounding of a solver, 1e-7 of their size.
+
+    References
+    ----------
+    Morales-Espana, Latorre and Ramos (2013), IEEE Trans. Power Systems 28(4), doi:10.1109/TPWRS.2013.2251373.
+
+    Examples
+    --------
+    >>> unit = Generator(name="g", capacity_mw=10, availability=np.ones(1), fuel_cost_per_mwh=np.ones(1),
+    ...                  min_load_mw=4.0, ramp_mw_per_h=2, min_up_h=3)
+    >>> output_range(unit, on=True, hours=1.0, output_mw=6.0, usable_mw=10.0, step_h=1.0)
+    OutputRange(low_mw=4.0, high_mw=8.0, may_run=True, may_stop=False)
+    """
+    ramp_mw = math.inf if generator.ramp_mw_per_h is None else generator.ramp_mw_per_h * step_h
+    jump_mw = max(ramp_mw, generator.min_load_mw)
+    if usable_mw <= 0.0 or usable_mw < generator.min_load_mw - _ROUNDING * max(1.0, usable_mw):
+        return OutputRange(0.0, 0.0, may_run=False, may_stop=True)
+    if not on:
+        rested = hours >= generator.min_down_h - _ROUNDING_H
+        return OutputRange(generator.min_load_mw, min(usable_mw, jump_mw), may_run=rested, may_stop=True)
+    high = min(usable_mw, output_mw + ramp_mw)
+    low = min(high, max(generator.min_load_mw, output_mw - ramp_mw))
+    slow = output_mw > jump_mw and output_mw - jump_mw > _ROUNDING * max(1.0, jump_mw)
+    return OutputRange(low, high, may_run=True, may_stop=hours >= generator.min_up_h - _ROUNDING_H and not slow)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
-from joulewright.model import FloatArray, Scenario, Site, TrainingJob
+from joulewright.model import FloatArray, Generator, Scenario, Site, TrainingJob
+from joulewright.physics.generator import OutputRange, output_range
 
 JobStatus = Literal["waiting", "running", "paused", "moving"]
 
@@ -36,6 +37,12 @@ class GeneratorState:
     on: bool
     hours: float
     output_mw: float
+
+    def output_range(self, generator: Generator, *, usable_mw: float, step_h: float) -> OutputRange:
+        """What the generator can do in the next step, see :func:`joulewright.physics.generator.output_range`."""
+        return output_range(
+            generator, on=self.on, hours=self.hours, output_mw=self.output_mw, usable_mw=usable_mw, step_h=step_h
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 from joulewright.model import Battery, Generator
 from joulewright.physics.battery import next_energy_mwh, power_range_mw
 from joulewright.policy.observation import GeneratorState
 
 SLACK = 1e-7
 """Share of a limit above 1 MW or MWh, or of 1, that counts as rounding of a solver; what exceeds it more is clipped."""
-_SLACK_H = 1e-6
 
 
 def battery_power(
@@ -76,23 +73,14 @@ def generator_output(
     >>> generator_output(unit, young, None, usable_mw=10.0, step_h=1.0)  # may not stop, comes down by the ramp
     (True, 7.0, 7.0)
     """
-    off = (False, 0.0, 0.0)
-    if usable_mw <= 0.0 or not _within(generator.min_load_mw, usable_mw):
-        return off
-    ramp_mw = math.inf if generator.ramp_mw_per_h is None else generator.ramp_mw_per_h * step_h
-    jump_mw = max(ramp_mw, generator.min_load_mw)
-    low, high = generator.min_load_mw, min(usable_mw, jump_mw)
-    if before.on:
-        early = before.hours < generator.min_up_h - _SLACK_H or not _within(before.output_mw, jump_mw)
-        if asked_mw is None and not early:
-            return off
-        low, high = max(low, before.output_mw - ramp_mw), min(usable_mw, before.output_mw + ramp_mw)
-        low = min(low, high)
-    elif asked_mw is None or before.hours < generator.min_down_h - _SLACK_H:
-        return off
-    if asked_mw is not None and _within(low, asked_mw) and _within(asked_mw, high):
-        return True, asked_mw, min(low, asked_mw)
-    return True, low if asked_mw is None else min(max(asked_mw, low), high), low
+    able = before.output_range(generator, usable_mw=usable_mw, step_h=step_h)
+    if not able.may_run or (asked_mw is None and able.may_stop):
+        return False, 0.0, 0.0
+    if asked_mw is None:
+        return True, able.low_mw, able.low_mw
+    if _within(able.low_mw, asked_mw) and _within(asked_mw, able.high_mw):
+        return True, asked_mw, min(able.low_mw, asked_mw)
+    return True, min(max(asked_mw, able.low_mw), able.high_mw), able.low_mw
 
 
 def _within(value: float, limit: float) -> bool:

@@ -151,7 +151,6 @@ def observe(
 
 
 def _site(scenario: Scenario, site: Site, step: int, jobs: Mapping[str, JobObservation]) -> SiteObservation:
-    grid, intensity = site.grid, scenario.deciding_intensity(site)
     held = dict.fromkeys((fleet.name for fleet in site.fleets), 0.0)
     extra_mw = 0.0
     for item in jobs.values():
@@ -164,11 +163,6 @@ def _site(scenario: Scenario, site: Site, step: int, jobs: Mapping[str, JobObser
     fixed_mw = float(site.pue[step] * site.fixed_it_power_mw[step] + site.fixed_facility_power_mw[step])
     return SiteObservation(
         site=scenario_window(scenario, 0, 1).site(site.name),
-        import_limit_mw=0.0 if grid is None else float(grid.import_limit_mw[step]),
-        export_limit_mw=0.0 if grid is None else float(grid.export_limit_mw[step]),
-        import_price_per_mwh=0.0 if grid is None else float(grid.import_price_per_mwh[step]),
-        export_price_per_mwh=0.0 if grid is None else float(grid.export_price_per_mwh[step]),
-        carbon_kg_per_mwh=0.0 if intensity is None else float(intensity.kg_per_mwh[step]),
         renewable_mw={plant.name: float(plant.available_mw[step]) for plant in site.renewables},
         pue=float(site.pue[step]),
         energy_mwh={battery.name: battery.initial_energy_mwh for battery in site.batteries},
@@ -180,11 +174,18 @@ def _site(scenario: Scenario, site: Site, step: int, jobs: Mapping[str, JobObser
         fuel_cost_per_mwh={unit.name: float(unit.fuel_cost_per_mwh[step]) for unit in site.generators},
         free_accelerators={name: available[name] - held[name] for name in available},
         available_accelerators=available,
-        peak_mw={
-            window.name: window.peak_so_far_mw
-            for window in (() if grid is None else grid.demand_windows)
-            if window.members[step]
-        },
         load_mw=fixed_mw + float(site.pue[step]) * (idle_mw + extra_mw),
         critical_mw=fixed_mw,
+        **_grid_facts(scenario, site, step),
     )
+
+
+def _grid_facts(scenario: Scenario, site: Site, step: int) -> dict[str, Any]:
+    grid, intensity = site.grid, scenario.deciding_intensity(site)
+    names = ("import_limit_mw", "export_limit_mw", "import_price_per_mwh", "export_price_per_mwh")
+    windows = () if grid is None else grid.demand_windows
+    return {
+        **{name: 0.0 if grid is None else float(getattr(grid, name)[step]) for name in names},
+        "carbon_kg_per_mwh": 0.0 if intensity is None else float(intensity.kg_per_mwh[step]),
+        "peak_mw": {window.name: window.peak_so_far_mw for window in windows if window.members[step]},
+    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from joulewright.model import Generator
 from joulewright.policy.observation import GeneratorState, SiteObservation
@@ -12,45 +11,6 @@ PAYBACK_H = 4.0
 """Hours over which the cost of a start must pay off, unless the shortest run is longer [h]."""
 
 _TOLERANCE = 1e-9
-
-
-class OutputRange(NamedTuple):
-    """Output a generator can have in the next step [MW], whether it may run and whether it may be off."""
-
-    low_mw: float
-    high_mw: float
-    may_run: bool
-    may_stop: bool
-
-
-def output_range(generator: Generator, state: GeneratorState, usable_mw: float, step_h: float) -> OutputRange:
-    """What the generator can do in the next step, by its ramp, shortest times, least load and availability.
-
-    Notes
-    -----
-    With R the ramp over one step, output changes by at most R while on and by ``max(R, least load)`` when it starts or
-    stops (Morales-Espana, Latorre and Ramos 2013, doi:10.1109/TPWRS.2013.2251373). A unit whose availability has
-    fallen below its least load is off.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> unit = Generator(name="g", capacity_mw=10, availability=np.ones(1), fuel_cost_per_mwh=np.ones(1),
-    ...                  min_load_mw=4.0, ramp_mw_per_h=2, min_up_h=3)
-    >>> output_range(unit, GeneratorState(on=True, hours=1.0, output_mw=6.0), 10.0, 1.0)
-    OutputRange(low_mw=4.0, high_mw=8.0, may_run=True, may_stop=False)
-    """
-    ramp = float("inf") if generator.ramp_mw_per_h is None else generator.ramp_mw_per_h * step_h
-    switch = max(ramp, generator.min_load_mw)
-    if usable_mw <= 0.0 or usable_mw < generator.min_load_mw - _TOLERANCE:
-        return OutputRange(0.0, 0.0, may_run=False, may_stop=True)
-    if not state.on:
-        rested = state.hours >= generator.min_down_h - _TOLERANCE
-        return OutputRange(generator.min_load_mw, min(usable_mw, switch), may_run=rested, may_stop=True)
-    high = min(usable_mw, state.output_mw + ramp)
-    low = min(high, max(generator.min_load_mw, state.output_mw - ramp))
-    stops = state.hours >= generator.min_up_h - _TOLERANCE and state.output_mw <= switch + _TOLERANCE
-    return OutputRange(low, high, may_run=True, may_stop=stops)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +70,7 @@ def marginal_cost(site: SiteObservation, generator: Generator, carbon_price_per_
 def _wanted_mw(site: SiteObservation, generator: Generator, call: Call, delivered_mw: float) -> float | None:
     state = site.generators.get(generator.name, GeneratorState(on=False, hours=8760.0, output_mw=0.0))
     usable = site.usable_mw.get(generator.name, generator.capacity_mw)
-    able = output_range(generator, state, usable, call.step_h)
+    able = state.output_range(generator, usable_mw=usable, step_h=call.step_h)
     if not able.may_run:
         return None
     need = max(0.0, call.need_mw - delivered_mw)

@@ -47,11 +47,14 @@ class Horizon:
         self._far_at: int | None = None
         self._paid_mw: dict[str, float] = {}
 
-    def is_due(self, observation: Observation) -> bool:
-        """Whether to plan anew: the kept steps are over, or there is news."""
-        if self._program is None or observation.notices != self._notices:
+    def is_due(self, observation: Observation, *, news: bool = False) -> bool:
+        """Whether to plan anew: the kept steps are over, or there is news that this step's plan does not know."""
+        if self._program is None:
             return True
-        return observation.step >= self._planned_at + self._options.every
+        if observation.step == self._planned_at:
+            return False
+        news = news or observation.notices != self._notices
+        return news or observation.step >= self._planned_at + self._options.every
 
     def guidance(self, observation: Observation) -> Guidance:
         """Peaks that are paid for or to be expected, and the worth of carbon; looks far ahead where it is time."""

@@ -44,7 +44,7 @@ class HorizonState:
     def work(self, observation: Observation) -> WorkDecision:
         """Actions on jobs, then a plan of the rest if one is due."""
         actions: tuple[JobAction, ...] = self._jobs.actions(observation, self._horizon)
-        if self._horizon.is_due(observation):
+        if self._horizon.is_due(observation, news=bool(actions)):
             steps = min(self._options.window, observation.steps_left)
             occupied = self._jobs.occupied(after_actions(observation, actions), steps)
             self._horizon.plan(observation, occupied)

@@ -10,7 +10,6 @@ from typing import NamedTuple
 from joulewright.model import Battery
 from joulewright.physics.battery import power_range_mw
 from joulewright.policy.decision import SitePower
-from joulewright.policy.dispatch.machine import output_range
 from joulewright.policy.observation import GeneratorState, SiteObservation
 
 COVERS = ("grid", "battery")
@@ -131,7 +130,7 @@ def _generated(observed: SiteObservation, point: SetPoint, step_h: float, *, thr
     output = {}
     for unit in observed.site.generators:
         state = observed.generators.get(unit.name, GeneratorState(on=False, hours=math.inf, output_mw=0.0))
-        able = output_range(unit, state, observed.usable_mw.get(unit.name, unit.capacity_mw), step_h)
+        able = state.output_range(unit, usable_mw=observed.usable_mw.get(unit.name, unit.capacity_mw), step_h=step_h)
         wanted = point.generator_mw.get(unit.name)
         runs = wanted is not None and wanted >= threshold * unit.min_load_mw
         if able.may_run and (runs or not able.may_stop):
