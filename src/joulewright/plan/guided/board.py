@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from joulewright.plan.model import JointProgram, StartColumns
-from joulewright.plan.program import FloatArray, IntArray
+from joulewright.plan.program import FloatArray, IntArray, find_block
 
 _SLACK = 1e-9
 
@@ -52,6 +52,8 @@ class JobBoard:
         self.rejection: IntArray = blocks[0].index if blocks and optional else np.empty(0, np.int64)
         self.bound_columns: IntArray = np.concatenate([self.columns, self.rejection])
         self._shapes = self._distinct_shapes()
+        heads = [f"{index.site.name}/{index.fleet.name}" for index in joint.inputs.fleets]
+        self._capacity_rows = [find_block(joint.program.rows, "accelerators", head) for head in heads]
 
     def _distinct_shapes(self) -> list[tuple[int, int, IntArray]]:
         """Columns by fleet and length of the run."""
@@ -63,6 +65,14 @@ class JobBoard:
         return [
             (int(self.starts.fleet[part[0]]), int(self.starts.length[part[0]]), part) for part in parts if part.size
         ]
+
+    def accelerator_prices(self, row_duals: FloatArray) -> FloatArray:
+        """What one more accelerator is worth by the duals of a solution [currency], shape ``(F, T)``."""
+        prices = np.zeros_like(self.capacity)
+        for fleet, rows in enumerate(self._capacity_rows):
+            if rows is not None:
+                prices[fleet] = np.maximum(0.0, -rows.values(row_duals))
+        return prices
 
     def empty(self) -> Assignment:
         """Nothing placed."""

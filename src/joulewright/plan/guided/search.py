@@ -67,12 +67,15 @@ class JobSearch:
         return better[0]
 
     def _neighbourhood(self, best: Placed, lane: int) -> IntArray:
-        """Groups to free: random, or jobs that run at the same time."""
+        """Groups to free: random, jobs that run at the same time, or jobs where accelerators are dearest."""
         random = np.random.default_rng([self.seed, self.round_number, lane])
         count = self.board.count.size
         size = min(int(count), int(random.integers(3, 11)))
-        if random.random() < 0.4 or self.board.starts is None:
+        kind = random.random()
+        if kind < 0.3 or self.board.starts is None:
             return np.asarray(random.choice(count, size, replace=False), dtype=np.int64)
+        if kind < 0.55:
+            return self._where_dear(best, size, random)
         turned_away = np.flatnonzero(best.assignment.rejected)
         if turned_away.size and random.random() < 0.7:
             return self._room_for(int(random.choice(turned_away)), best, (size + 4, random))
@@ -83,6 +86,19 @@ class JobSearch:
         centre = middle[random.integers(count)]
         distance = np.abs(middle - centre) + random.uniform(0.0, 0.25 * self.board.capacity.shape[1], count)
         return np.argsort(distance, kind="stable")[:size].astype(np.int64)
+
+    def _where_dear(self, best: Placed, size: int, random: np.random.Generator) -> IntArray:
+        """Jobs that run at a step and place drawn by the square of its price, and some that run then elsewhere."""
+        starts = self.board.starts
+        weight = np.square(self.board.accelerator_prices(best.solution.row_duals)).ravel()
+        if starts is None or not weight.any():
+            return np.asarray(random.choice(self.board.count.size, size, replace=False), dtype=np.int64)
+        fleet, step = divmod(int(random.choice(weight.size, p=weight / weight.sum())), self.board.capacity.shape[1])
+        placed = np.flatnonzero(best.assignment.placed)
+        then = placed[(starts.step[placed] <= step) & (starts.step[placed] + starts.length[placed] > step)]
+        here = random.permutation(np.unique(self.board.group[then[starts.fleet[then] == fleet]]))[: max(2, size - 2)]
+        elsewhere = random.permutation(np.setdiff1d(self.board.group[then], here))[: max(0, size - here.size)]
+        return np.unique(np.concatenate([here, elsewhere])).astype(np.int64)
 
     def _room_for(self, group: int, best: Placed, parts: tuple[int, np.random.Generator]) -> IntArray:
         """A rejected group and jobs that stand where it could run."""
