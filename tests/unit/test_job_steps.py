@@ -170,3 +170,11 @@ class TestJobPlan:
         dark = scenario.with_changes(sites=(replace(scenario.sites[0], fleets=(gone,)),))
         _, _, actions = self.run(dark, window=12)
         assert actions == []
+
+
+def test_a_move_to_another_site_needs_no_room_before_it_arrives(decide, tiny):
+    """The fleet at b is full until the state is there."""
+    full = {"b": {"free_accelerators": {"gpus": 0.0}}}
+    plan = [tiny.run(3, 4), tiny.run(6, 9, site="b")]
+    assert decide(4, plan, sites=full, **PAUSED) == [("migrate", "b", 40.0)]
+    assert decide(6, plan, sites=full, **PAUSED | {"site": "b"}) == []

@@ -9,11 +9,12 @@ import pytest
 
 from joulewright.account import settle
 from joulewright.errors import PolicyError
-from joulewright.model import CarbonPolicy, DemandWindow, Event, Link, Region
+from joulewright.model import CarbonPolicy, DemandWindow, Event, Link, Region, scenario_window
 from joulewright.plan import PlanOptions, plan
 from joulewright.plan.formulation import build
 from joulewright.plan.free_generators import relax_generators
 from joulewright.plan.solver import pass_program, read_solution
+from joulewright.policy.base import PolicyFacts
 from joulewright.policy.combine import make_policy
 from joulewright.policy.planned import FollowPlan, Oracle, RecedingHorizon, Stochastic, oracle_plan, regret_of
 from joulewright.policy.planned.regret import Regret, owed_energy_cost
@@ -242,7 +243,7 @@ class TestRecedingHorizon:
             assert best + 1e-6 >= benefit(found) >= best - 0.05 * cost
 
     def test_jobs_wait_for_the_cheap_hours(self, job_day, planned):
-        wise = simulate(job_day, "receding-horizon:window_h=24", forecaster="perfect")
+        wise = simulate(job_day, "receding-horizon:window_h=24,jobs=milp", forecaster="perfect")
         eager = simulate(job_day, "grid-first+first-fit", forecaster="perfect")
         assert all(record.done_fraction == 1.0 for record in wise.jobs.values())
         assert benefit(wise) > benefit(eager)
@@ -264,6 +265,29 @@ class TestRecedingHorizon:
         found = simulate(scenario, "receding-horizon:window_h=10", forecaster="perfect")
         assert sorted(record.start_h for record in found.jobs.values()) == [0.0, 5.0]
         assert [record.done_fraction for record in found.jobs.values()] == [1.0, 1.0]
+
+    @pytest.mark.parametrize("jobs", ["milp", "cheapest-window"])
+    def test_a_pausable_job_longer_than_the_window_is_done(self, tiny, jobs):
+        """20 of 30 hours of work, seen through 12 hours at a time."""
+        job = tiny.job(kind="pausable", duration_h=20.0, value=1e4, deadline=tiny.at(30.0))
+        scenario = tiny.scenario(tiny.site(30), steps=30, training=(job,))
+        found = simulate(scenario, f"receding-horizon:window_h=12,jobs={jobs}", forecaster="perfect")
+        assert found.jobs[job.name].done_fraction == 1.0
+
+    def test_work_that_is_known_counts_in_the_pace_of_a_budget(self, tiny):
+        """A job that may run in clean or dirty hours and a battery: what the job will emit is left to it."""
+        steps = 48
+        carbon = np.tile(np.repeat([100.0, 700.0], 6), 4)
+        battery = tiny.battery(charge_efficiency=0.95, discharge_efficiency=0.95, wear_cost_per_mwh=4.0)
+        grid = tiny.grid(steps, carbon=carbon, export_limit_mw=0.0)
+        site = tiny.site(steps, grid=grid, fixed_facility_power_mw=3.0, batteries=(battery,))
+        job = tiny.job(kind="pausable", gpus=80, duration_h=24.0, value=1e5, deadline=tiny.at(48.0))
+        loose = tiny.scenario(site, steps=steps, training=(job,))
+        most_kg = settle(loose, simulate(loose, "grid-first").trajectory.schedule).carbon_kg
+        tight = loose.with_changes(carbon=CarbonPolicy(budget_kg=0.9 * most_kg))
+        found = simulate(tight, "receding-horizon:window_h=24", forecaster="perfect")
+        assert found.jobs[job.name].done_fraction == 1.0
+        assert settle(tight, found.trajectory.schedule).carbon_kg <= 0.92 * most_kg
 
     def test_hopeless_jobs_are_turned_away(self, tiny):
         job = tiny.job("hopeless", duration_h=5.0, deadline=tiny.at(3.0))
@@ -376,9 +400,13 @@ class TestOracle:
         assert benefit(found) == pytest.approx(oracle_plan(grid_day).bound, rel=2e-3)
         assert found.policy == "oracle"
 
+    def test_the_simulator_tells_it_the_future(self, grid_day):
+        assert benefit(simulate(grid_day, "oracle")) == benefit(simulate(grid_day, Oracle().informed(grid_day)))
+
     def test_it_must_be_told_the_future(self, grid_day):
+        facts = PolicyFacts(scenario=scenario_window(grid_day, 0, 1), steps=24, generator=np.random.default_rng(0))
         with pytest.raises(PolicyError, match="not told what is going to happen"):
-            simulate(grid_day, make_policy("oracle"))
+            make_policy("oracle").init(facts)
 
     def test_what_is_impossible_in_hindsight_has_a_price(self, tiny):
         """An hour without a grid: 1.15 MWh are short at 1,000 per MWh."""

@@ -60,6 +60,10 @@ class AbstractPolicy(ABC):
     def specification(self) -> str:
         """Name and parameters, as the command line takes them."""
 
+    def informed(self, truth: Scenario) -> AbstractPolicy:
+        """The policy told what is going to happen; the simulator asks only those that use the future."""
+        return self
+
     @abstractmethod
     def init(self, facts: PolicyFacts) -> Any:
         """State before the first step.

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from joulewright.errors import PolicyError
 
-RuleKind = Literal["dispatch", "jobs", "routing", "policy", "forecast"]
+RuleKind = Literal["dispatch", "jobs", "routing", "policy", "forecast", "dag"]
 ENTRY_POINT_GROUP = "joulewright.policies"
 
 

@@ -101,6 +101,8 @@ def simulate(
     forecaster = make_forecaster(forecaster) if isinstance(forecaster, str) else forecaster
     recorder = SeriesRecorder() if recorder is None else recorder
     truth, happening = _disturbed(scenario, events, seed)
+    if "future" in policy.uses:
+        policy = policy.informed(truth)
     source = forecaster.prepare(truth, scenario, happening, stream(seed, "forecast"))
     known = first_step(scenario)
     player = Player(policy=policy, state=_initial_state(policy, known, truth.timeline.steps, seed))

@@ -15,7 +15,7 @@ from joulewright.plan.two_stage import TwoStageWindow
 from joulewright.policy.observation import Observation
 from joulewright.policy.planned.expectation import Expectation, Guidance, Occupied, Window
 from joulewright.policy.planned.horizon_options import HorizonOptions
-from joulewright.policy.planned.long_view import look_far, wants_long_view
+from joulewright.policy.planned.long_view import has_budget, look_far, wants_long_view
 from joulewright.policy.planned.recourse import REST, SetPoint
 
 _SMALL_MW = 1e-7
@@ -45,6 +45,8 @@ class Horizon:
         self._notices: tuple[str, ...] = ()
         self._far = Guidance()
         self._far_at: int | None = None
+        daily = max(1, round(24.0 / scenario.timeline.step_h))
+        self._far_every = min(options.far_every, daily) if has_budget(scenario) else options.far_every
         self._paid_mw: dict[str, float] = {}
 
     def is_due(self, observation: Observation, *, news: bool = False) -> bool:
@@ -58,12 +60,12 @@ class Horizon:
 
     def guidance(self, observation: Observation) -> Guidance:
         """Peaks that are paid for or to be expected, and the worth of carbon; looks far ahead where it is time."""
-        options, step = self._options, observation.step
+        step = observation.step
         for name, site in observation.sites.items():
             for window, peak_mw in site.peak_mw.items():
                 self.pay(f"{name}/{window}", peak_mw)
-        if wants_long_view(self._scenario) and (self._far_at is None or step >= self._far_at + options.far_every):
-            self._far, self._far_at = look_far(observation, self._scenario, options.far), step
+        if wants_long_view(self._scenario) and (self._far_at is None or step >= self._far_at + self._far_every):
+            self._far, self._far_at = look_far(observation, self._scenario, self._options.far), step
         peaks = dict(self._far.peak_mw)
         for key, peak_mw in self._paid_mw.items():
             peaks[key] = max(peak_mw, peaks.get(key, 0.0))

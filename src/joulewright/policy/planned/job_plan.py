@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -36,8 +37,9 @@ class JobPlan:
     Waiting jobs are planned together with the energy of the window, start binaries and all; jobs that run are load.
     A job that may start after the window has the cost of waiting as its value: what its energy would cost at the best
     later time, as prices are expected. A pausable or elastic job is planned whole once the window holds one and a half
-    times the hours it needs, and keeps its plan. A job that can no longer meet its deadline starts as soon as it can
-    if it is required, and is rejected otherwise. Accelerators for 5 % more demand than expected are left to serving.
+    times the hours it needs, and keeps its plan; until then, a longer one runs by the rule ``cheapest-window``. A job
+    that can no longer meet its deadline starts as soon as it can if it is required, and is rejected otherwise.
+    Accelerators for 5 % more demand than expected are left to serving.
 
     Parameters
     ----------
@@ -65,11 +67,18 @@ class JobPlan:
             return ()
         self._plans = {name: entry for name, entry in self._plans.items() if name in observation.jobs}
         tasks = {task.item.job.name: task for task in tasks_of(self._scenario, observation)}
-        waiting = {name: task for name, task in tasks.items() if task.slack_h >= 0.0 and self._is_open(task.item)}
+        window_h = min(self._window, observation.steps_left) * observation.step_h
+        end = observation.time + timedelta(hours=window_h)
+        long = {name for name, task in tasks.items() if name not in self._plans and _is_too_long(task, window_h, end)}
+        waiting = {
+            name: task
+            for name, task in tasks.items()
+            if name not in long and task.slack_h >= 0.0 and self._is_open(task.item)
+        }
         if waiting and self._is_due(observation, frozenset(waiting)):
             self._plan(observation, horizon, waiting)
         patient = frozenset(waiting) - frozenset(self._plans)
-        return self._jobs.actions(observation, self._plans, patient=patient)
+        return self._jobs.actions(observation, self._plans, patient=patient, long=long)
 
     def occupied(self, observation: Observation, steps: int) -> Occupied:
         """Accelerators and power of jobs that run or are to run in the next steps."""
@@ -125,6 +134,12 @@ class JobPlan:
                 self._plans[entry.job] = moved(entry, observation.step)
 
 
+def _is_too_long(task: Task, window_h: float, end: datetime) -> bool:
+    """Whether a pausable or elastic job that may go on after the window has too little room in it to be planned."""
+    job = task.item.job
+    return job.kind != "rigid" and job.deadline > end and window_h < _ROOM_FACTOR * task.least_h
+
+
 def _reserved(service: InferenceService) -> InferenceService:
     """The service with some more demand, since a rigid job cannot make room for it later."""
     demand = {region: (1.0 + _RESERVE) * series for region, series in service.demand_token_s.items()}
@@ -169,8 +184,6 @@ class _Placing:
             cost = self._later_cost(job, slack)
             worth = _URGENT * cost if job.required else job.value
             if job.kind != "rigid":
-                if job.deadline > timeline.end and timeline.hours < _ROOM_FACTOR * task.least_h:
-                    continue
                 job = replace(job, deadline=min(job.deadline, timeline.end))
             elif slack >= timeline.steps:
                 worth = min(worth, cost)

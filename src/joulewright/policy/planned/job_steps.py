@@ -14,6 +14,7 @@ from joulewright.policy.observation import JobObservation, Observation
 from joulewright.policy.registry import make
 
 _TOLERANCE = 1e-6
+_SOON, _CHEAP = "earliest-deadline", "cheapest-window"
 _FREES_FIRST = ("reject", "pause", "migrate", "resize", "start")
 
 
@@ -31,11 +32,16 @@ class PlannedJobs:
 
     def __init__(self, facts: PolicyFacts) -> None:
         self._scenario = facts.scenario
-        self._rule: AbstractJobRule = make("earliest-deadline", "jobs")
-        self._state: Any = self._rule.init(facts)
+        self._rules: dict[str, AbstractJobRule] = {name: make(name, "jobs") for name in (_SOON, _CHEAP)}
+        self._states: dict[str, Any] = {name: rule.init(facts) for name, rule in self._rules.items()}
 
     def actions(
-        self, observation: Observation, plans: Mapping[str, JobSchedule], *, patient: Collection[str] = ()
+        self,
+        observation: Observation,
+        plans: Mapping[str, JobSchedule],
+        *,
+        patient: Collection[str] = (),
+        long: Collection[str] = (),
     ) -> tuple[JobAction, ...]:
         """Actions of this step, as far as accelerators go.
 
@@ -47,6 +53,8 @@ class PlannedJobs:
             Plans by job, in steps of the horizon; a plan without segments turns an optional job away.
         patient : collection of str
             Jobs without a plan that wait instead of running as soon as possible.
+        long : collection of str
+            Jobs without a plan that run when the rule ``cheapest-window`` says so.
 
         Returns
         -------
@@ -57,7 +65,7 @@ class PlannedJobs:
         late: set[str] = set()
         for name, item in observation.jobs.items():
             entry = plans.get(name)
-            if item.status == "moving" or (entry is None and name in patient):
+            if item.status == "moving" or (entry is None and (name in patient or name in long)):
                 continue
             if entry is None or _has_ended(entry, item, observation.step):
                 late.add(name)
@@ -68,16 +76,16 @@ class PlannedJobs:
                 actions += _rigid(entry, item, observation.step)
             else:
                 actions += self._divisible(entry, item, observation.step)
-        actions += self._soon(observation, late)
+        waiting = [name for name in late if observation.jobs[name].status != "running"]
+        actions += [*self._by_rule(_SOON, observation, waiting), *self._by_rule(_CHEAP, observation, long)]
         return tuple(_fitting(observation, sorted(actions, key=lambda action: _FREES_FIRST.index(action.kind))))
 
-    def _soon(self, observation: Observation, names: Iterable[str]) -> list[JobAction]:
-        """What the rule does with these jobs, unless they run."""
-        wanted = {name for name in names if observation.jobs[name].status != "running"}
-        if not wanted:
+    def _by_rule(self, rule: str, observation: Observation, names: Collection[str]) -> list[JobAction]:
+        """What a rule does with these jobs."""
+        if not names:
             return []
-        actions, self._state = self._rule.step(self._state, observation)
-        return [action for action in actions if action.job in wanted]
+        actions, self._states[rule] = self._rules[rule].step(self._states[rule], observation)
+        return [action for action in actions if action.job in names]
 
     def _divisible(self, entry: JobSchedule, item: JobObservation, step: int) -> Iterator[JobAction]:
         """The action that brings a pausable or elastic job to where its plan has it."""
@@ -139,7 +147,9 @@ def _fitting(observation: Observation, actions: Iterable[JobAction]) -> Iterator
     for action in actions:
         item = observation.jobs[action.job]
         held, here = item.accelerators, (item.site or "", item.fleet or "")
-        if action.kind in ("start", "resize", "migrate"):
+        # State on its way to another site needs no accelerators before it arrives.
+        travels = action.kind == "migrate" and action.site != item.site
+        if action.kind in ("start", "resize", "migrate") and not travels:
             place = (action.site or here[0], action.fleet or here[1])
             size = float(item.job.gpus) if action.accelerators is None else action.accelerators
             needed = size - (held if place == here else 0.0)

@@ -11,7 +11,7 @@ import numpy as np
 from joulewright.model import Scenario, Timeline
 from joulewright.plan.outlook import look_ahead
 from joulewright.policy.observation import Observation
-from joulewright.policy.planned.expectation import Expectation, Guidance
+from joulewright.policy.planned.expectation import Expectation, Guidance, Occupied
 
 _MOST_STEPS = 250
 _LONGEST_STEP_S = 86_400
@@ -33,7 +33,8 @@ def has_budget(scenario: Scenario) -> bool:
 def look_far(observation: Observation, facts: Scenario, steps: int) -> Guidance:
     """Plan the next steps coarsely and read peaks and carbon prices from it.
 
-    Steps are joined until at most 250 are left; series are averaged, which lowers peaks a little.
+    Steps are joined until at most 250 are left; series are averaged, which lowers peaks a little. Training jobs that
+    are known and not done count as even load up to their deadline.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def look_far(observation: Observation, facts: Scenario, steps: int) -> Guidance:
     steps = observation.steps_left if budgeted else min(steps, observation.steps_left)
     expectation = Expectation()
     signals = expectation.signals(observation, steps)
-    window = expectation.window(observation, signals, steps=steps)
+    window = expectation.window(observation, signals, steps=steps, occupied=spread_work(observation, facts, steps))
     scenario = expectation.scenario(observation, window)
     if budgeted:
         scenario = _with_budgets(scenario, observation, facts)
@@ -61,6 +62,25 @@ def look_far(observation: Observation, facts: Scenario, steps: int) -> Guidance:
         peak_mw=outlook.peak_mw,
         carbon_price_per_kg={site.name: _PREMIUM * (common + prices.get(site.name, 0.0)) for site in facts.sites},
     )
+
+
+def spread_work(observation: Observation, facts: Scenario, steps: int) -> Occupied:
+    """Work left of every known job as even load up to its deadline, where it is or over all fleets it may use."""
+    taken = Occupied()
+    for item in observation.jobs.values():
+        job = item.job
+        here = item.site if item.site is not None and not job.migratable else None
+        places = [
+            (site.name, fleet)
+            for site, fleet in facts.fleets()
+            if job.allows(site.name) and job.fits(fleet) and here in (None, site.name)
+        ]
+        until_h = max(observation.step_h, (job.deadline - observation.time).total_seconds() / 3600.0)
+        share = min(1.0, item.remaining_h / until_h) / max(1, len(places))
+        stop = min(steps, math.ceil(until_h / observation.step_h))
+        for name, fleet in places:
+            taken.add((name, fleet.name), (0, stop, steps), (share * job.gpus, job.power_on(fleet), 1.0))
+    return taken
 
 
 def _with_budgets(scenario: Scenario, observation: Observation, facts: Scenario) -> Scenario:

@@ -30,18 +30,19 @@ class AbstractHorizonPolicy(AbstractPolicy):
     cover : {"grid", "battery"}
         What takes deviations from the plan first; see :func:`joulewright.policy.planned.recourse.site_power`.
     jobs : str
-        ``milp`` plans starts of training jobs with binaries; the name of a job rule leaves them to that rule.
+        The job rule that decides on training jobs; ``milp`` plans their starts with the joint model, binaries and all.
     jobs_every_h : float
         Hours between plans of jobs; new jobs are planned at once [h].
     outlook_h, outlook_every_h : float
-        Hours of the long view that paces demand charges and carbon budgets, and between long views [h].
+        Hours of the long view that paces demand charges and carbon budgets, and between long views [h]; a budget is
+        looked after every day at least.
     """
 
     uses: ClassVar[frozenset[Information]] = frozenset({"present", "past", "forecast"})
     window_h: float = 48.0
     every_h: float = 1.0
     cover: str = "grid"
-    jobs: str = "milp"
+    jobs: str = "cheapest-window"
     jobs_every_h: float = 3.0
     outlook_h: float = 744.0
     outlook_every_h: float = 168.0
@@ -109,11 +110,12 @@ class RecedingHorizon(AbstractHorizonPolicy):
     Notes
     -----
     Information used: the present, the forecast, peaks and carbon so far. Power and routes come from the linear
-    relaxation of the joint model, generators without commitment, changed in place and solved from the last basis;
-    starts of jobs from the joint model itself. Energy left at the end of a window has the value of the mean price
-    of import; what must be left at the end of the horizon is asked for once the window reaches it. Where there are
-    demand charges or carbon budgets, a coarse plan of the next weeks (of all that is left, with a budget) is made
-    now and then: peaks up to those it expects cost nothing in a window, and carbon has the price of its budget.
+    relaxation of the joint model, generators without commitment, changed in place and solved from the last basis; jobs
+    from a rule, or their starts from the joint model itself. Energy left at the end of a window has the value of the
+    mean price of import; what must be left at the end of the horizon is asked for once the window reaches it. Where
+    there are demand charges or carbon budgets, a coarse plan of the next weeks (of all that is left, with a budget)
+    is made now and then, known jobs being even load: peaks up to those it expects cost nothing in a window, and carbon
+    has the price of its budget.
 
     Guarantee: with a perfect forecast, a window over the whole horizon, no jobs and generators without commitment the
     result is optimal. Every decision keeps battery limits; shortage and excess are priced, never forbidden.

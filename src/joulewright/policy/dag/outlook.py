@@ -1,0 +1,69 @@
+"""What a scheduler expects of a signal: a forecast window made from the past, or from the truth where asked for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from joulewright.errors import PolicyError
+from joulewright.model.dag import DagSignal
+from joulewright.model.timeline import FloatArray
+
+FORECASTS = ("diurnal-persistence", "persistence", "perfect")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """A window of expected values, the present first.
+
+    Attributes
+    ----------
+    window_h : float
+        Length of the window [h], the present step included.
+    forecast : str
+        ``diurnal-persistence``: the same hour of the last day seen, else the present; ``persistence``: the present;
+        ``perfect``: what will be, a bound rather than a policy.
+
+    Raises
+    ------
+    PolicyError
+        If the window is not positive or there is no such forecast.
+
+    Examples
+    --------
+    >>> signal = DagSignal(step_ms=60_000, values=np.array([5.0, 3.0, 4.0]))
+    >>> Outlook(window_h=2, forecast="perfect").issue(signal, signal.values)
+    array([[ 5.,  3.],
+           [ 3.,  4.],
+           [ 4., nan]])
+    """
+
+    window_h: float = 48.0
+    forecast: str = "diurnal-persistence"
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.window_h < math.inf:
+            raise PolicyError(f"the forecast window is {self.window_h!r} h; allowed is any positive length")
+        if self.forecast not in FORECASTS:
+            raise PolicyError(f"there is no forecast {self.forecast!r} for DAG schedulers; use {', '.join(FORECASTS)}")
+
+    def issue(self, signal: DagSignal, values: FloatArray) -> FloatArray:
+        """Expected values at each step, shape ``(T, W)``; not a number beyond the end of a perfect forecast."""
+        steps, width = values.size, max(1, math.ceil(self.window_h / signal.step_h - 1e-9))
+        if self.forecast == "perfect":
+            return np.ascontiguousarray(sliding_window_view(np.append(values, np.full(width - 1, np.nan)), width))
+        now, ahead = np.arange(steps)[:, None], np.arange(width)
+        if self.forecast == "persistence":
+            return np.broadcast_to(values[now], (steps, width)).copy()
+        day = max(1, round(24.0 / signal.step_h))
+        # The latest step that is seen and a whole number of days before the one in question.
+        source = now + ahead - -(-ahead // day) * day
+        return values[np.where(source >= 0, source, now)]
+
+    def bounds(self, signal: DagSignal) -> tuple[FloatArray, FloatArray]:
+        """Least and greatest expected value at each step, shape ``(T,)`` each."""
+        issued = self.issue(signal, signal.values)
+        return np.nanmin(issued, axis=1), np.nanmax(issued, axis=1)

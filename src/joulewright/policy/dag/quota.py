@@ -1,0 +1,301 @@
+"""Schedulers that cap the cluster: SAP by the signal, GreenHadoop by the renewable share, both over any scheduler."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+import numpy as np
+
+from joulewright.errors import PolicyError
+from joulewright.policy.dag.base import NO_STAGE, AbstractDagScheduler, AbstractDagView, Grant
+from joulewright.policy.dag.fixed import Fifo
+from joulewright.policy.dag.outlook import Outlook
+from joulewright.policy.dag.rules import CompiledRule, Conditions
+from joulewright.policy.dag.spade import check_bounds
+
+_SOLVE_STEPS = 200
+
+
+@lru_cache(maxsize=65536)
+def search_alpha(low: float, high: float, count: int) -> float:
+    """Ratio alpha of k-search for prices in [L, U]: the exact one for k, not its limit.
+
+    Parameters
+    ----------
+    low, high : float
+        L and U, both positive [unit of the signal].
+    count : int
+        k, at least 1.
+
+    Returns
+    -------
+    float
+        Root above 1 of ``(1 - L/U) / (1 - 1/alpha) = (1 + 1/(k alpha))^k``; 1 where L = U.
+
+    Raises
+    ------
+    PolicyError
+        If the bounds are not positive, crossed or k is below 1.
+
+    Notes
+    -----
+    With ``y = 1 - 1/alpha`` the root is where ``y (1 + (1 - y)/k)^k`` rises to ``1 - L/U``; it rises over all of
+    [0, 1], so bisection finds it.
+
+    References
+    ----------
+    Lorenz, Panagiotou and Steger (2009), Optimal algorithms for k-search with application in option pricing,
+    Algorithmica 55, doi 10.1007/s00453-008-9217-8 (Theorem 2).
+
+    Examples
+    --------
+    >>> round(search_alpha(200.0, 600.0, 80), 12)
+    1.534656577809
+    """
+    check_bounds(low, high)
+    if low <= 0.0 or count < 1:
+        raise PolicyError(f"k-search takes a positive L and k of at least 1; found L = {low!r} and k = {count!r}")
+    if low == high:
+        return 1.0
+    target, least, most = 1.0 - low / high, 0.0, 1.0
+    for _ in range(_SOLVE_STEPS):
+        middle = 0.5 * (least + most)
+        if middle in (least, most):
+            break
+        if middle * (1.0 + (1.0 - middle) / count) ** count < target:
+            least = middle
+        else:
+            most = middle
+    return 1.0 / (1.0 - 0.5 * (least + most))
+
+
+@lru_cache(maxsize=65536)
+def search_thresholds(low: float, high: float, count: int) -> tuple[float, ...]:
+    """Signals at which each executor beyond the minimum is taken off, ``Phi_1 .. Phi_k`` falling, shape ``(k,)``.
+
+    ``Phi_i = U (1 - (1 - 1/alpha) (1 + 1/(alpha k))^(i-1))``: ``Phi_1 = U/alpha`` and ``Phi_(k+1) = L``.
+
+    Examples
+    --------
+    >>> round(search_thresholds(200.0, 600.0, 80)[0], 9)
+    390.966949007
+    """
+    alpha = search_alpha(low, high, count)
+    rest, growth = 1.0 - 1.0 / alpha, 1.0 + 1.0 / (alpha * count)
+    return tuple(high * (1.0 - rest * growth**index) for index in range(count))
+
+
+def sap_quota(signal: float, low: float, high: float, *, executors: int, minimum: int) -> int:
+    """Most executors that may be active: the minimum and one for every threshold at or above the signal.
+
+    Raises
+    ------
+    PolicyError
+        If the minimum is no number of 1 to ``executors``, or the bounds are not usable.
+
+    Examples
+    --------
+    >>> [sap_quota(signal, 200.0, 600.0, executors=100, minimum=20) for signal in (200.0, 300.0, 325.0, 400.0)]
+    [100, 65, 54, 20]
+    """
+    if not 1 <= minimum <= executors:
+        raise PolicyError(
+            f"the minimum of the quota is {minimum!r}; allowed is 1 to the {executors} executors there are"
+        )
+    check_bounds(low, high)
+    if minimum == executors or low == high:
+        return executors
+    return minimum + sum(phi >= signal for phi in search_thresholds(low, high, executors - minimum))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sap(AbstractDagScheduler):
+    """Starts nothing while as many executors are active as a quota allows, which falls as the signal rises.
+
+    Running tasks are never stopped, and an executor goes on with the tasks of its stage; so more may be active than the
+    quota after it fell.
+
+    Attributes
+    ----------
+    minimum : int
+        Executors allowed whatever the signal, B.
+    window_h, forecast
+        As in :class:`~joulewright.policy.dag.spade.Spade`.
+    base : AbstractDagScheduler
+        Decides who gets what the quota leaves.
+
+    Notes
+    -----
+    The thresholds are those of k-search with the exact alpha (:func:`search_thresholds`); used as the shape of a quota
+    they carry no guarantee of cost. Information used: that of the base, and L and U of the forecast, both positive.
+
+    References
+    ----------
+    Lechowicz et al. (2025), arXiv 2502.09717: there CAP.
+    """
+
+    minimum: int = 20
+    window_h: float = 48.0
+    forecast: str = "diurnal-persistence"
+    base: AbstractDagScheduler = field(default_factory=Fifo)
+
+    def __post_init__(self) -> None:
+        if self.minimum < 1:
+            raise PolicyError(f"the minimum of the quota is {self.minimum!r}; allowed is 1 or more")
+        Outlook(window_h=self.window_h, forecast=self.forecast)
+
+    @property
+    def outlook(self) -> Outlook:
+        """The forecast that L and U come from."""
+        return Outlook(window_h=self.window_h, forecast=self.forecast)
+
+    def answer(self, view: AbstractDagView) -> Grant:
+        """Who gets executors of the present offer within the quota."""
+        quota = sap_quota(view.signal, view.low, view.high, executors=view.executors, minimum=self.minimum)
+        return limited(view, self.base, quota)
+
+    def compiled(self, conditions: Conditions) -> CompiledRule | None:
+        """The same decisions for the compiled simulator."""
+        rule = self.base.compiled(conditions)
+        if rule is None or rule.quota.size or rule.green_fraction >= 0.0:
+            return None
+        steps = zip(conditions.signal.tolist(), conditions.low.tolist(), conditions.high.tolist())
+        quota = [sap_quota(*step, executors=conditions.executors, minimum=self.minimum) for step in steps]
+        return replace(rule, quota=np.array(quota, dtype=np.int64))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GreenHadoop(AbstractDagScheduler):
+    """Runs on the renewable share, and on as much other energy as the queued work needs within a window.
+
+    Attributes
+    ----------
+    brown_fraction : float
+        Where the window lies between the time the work takes on renewable energy alone (0) and on all (1).
+    window_h, forecast
+        Forecast of the renewable share; as in :class:`~joulewright.policy.dag.spade.Spade`.
+    base : AbstractDagScheduler
+        Decides who gets what the quota leaves.
+
+    Notes
+    -----
+    See :func:`green_quota`. Shares are fractions: read as percentages, as the published port does, the window is a
+    hundred times too short. The quota is found anew when a job arrives or ends.
+
+    References
+    ----------
+    Goiri et al. (2012), GreenHadoop: leveraging green energy in data-processing frameworks, EuroSys,
+    doi 10.1145/2168836.2168843.
+    """
+
+    brown_fraction: float = 0.5
+    window_h: float = 48.0
+    forecast: str = "diurnal-persistence"
+    base: AbstractDagScheduler = field(default_factory=Fifo)
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.brown_fraction <= 1.0:
+            raise PolicyError(f"brown_fraction is {self.brown_fraction!r}; allowed is 0 to 1")
+        Outlook(window_h=self.window_h, forecast=self.forecast)
+
+    @property
+    def outlook(self) -> Outlook:
+        """The forecast of the renewable share."""
+        return Outlook(window_h=self.window_h, forecast=self.forecast)
+
+    def answer(self, view: AbstractDagView) -> Grant:
+        """Who gets executors of the present offer within the quota."""
+        step, within = divmod(view.queued_ms_at, view.step_ms)
+        quota = green_quota(
+            view.queued_ms // view.step_ms,
+            view.expected_share(step),
+            executors=view.executors,
+            rest=1.0 - within / view.step_ms,
+            brown_fraction=self.brown_fraction,
+        )
+        return limited(view, self.base, quota)
+
+    def compiled(self, conditions: Conditions) -> CompiledRule | None:
+        """The same decisions for the compiled simulator."""
+        check_share(conditions.share.size)
+        rule = self.base.compiled(conditions)
+        if rule is None or rule.quota.size or rule.green_fraction >= 0.0:
+            return None
+        return replace(rule, green_fraction=self.brown_fraction)
+
+
+def check_share(size: int) -> None:
+    """Refuse to run by a renewable share that is not there.
+
+    Raises
+    ------
+    PolicyError
+        If there are no numbers.
+    """
+    if not size:
+        raise PolicyError("green-hadoop needs the renewable share; the signal has 0 of them: give renewable_fraction")
+
+
+def green_quota(work: int, share: Sequence[float], *, executors: int, rest: float, brown_fraction: float) -> int:
+    """Quota of GreenHadoop.
+
+    Parameters
+    ----------
+    work : int
+        Work of the queued tasks, in executors times steps.
+    share : sequence of float
+        Renewable share expected for the present step and those after it; the window ends where it is not a number.
+    executors : int
+        K.
+    rest : float
+        Part of the present step that is left, in (0, 1].
+    brown_fraction : float
+        theta.
+
+    Returns
+    -------
+    int
+        ``int((p + brown / K) K)``, from 1 to K, where ``brown = max(0, W - sum of p K over the window) / window`` and the
+        window has ``ceil((1 - theta) green + theta brown)`` steps: those until the sum of ``floor(p K)`` reaches W, and
+        those until the sum of K does, or all of the forecast.
+
+    Examples
+    --------
+    >>> green_quota(20, [0.2, 0.4, 0.4, 0.2], executors=10, rest=1.0, brown_fraction=0.5)
+    6
+    """
+    check_share(len(share))
+    known = [value for value in share if not math.isnan(value)]
+    parts = [rest if ahead == 0 else 1.0 for ahead in range(len(known))]
+    green = _reached(work, [part * math.floor(value * executors) for part, value in zip(parts, known)])
+    brown = _reached(work, [part * executors for part in parts])
+    window = max(1, math.ceil((1.0 - brown_fraction) * green + brown_fraction * brown))
+    renewable = 0.0
+    for part, value in zip(parts[:window], known):
+        renewable += part * value * executors
+    lacking = max(0.0, (work - renewable) / window)
+    return min(executors, max(1, int(known[0] * executors + lacking)))
+
+
+def _reached(work: int, amounts: Sequence[float]) -> int:
+    """Number of amounts whose sum reaches the work; all if they do not."""
+    total = 0.0
+    for index, amount in enumerate(amounts):
+        total += amount
+        if total >= work:
+            return index + 1
+    return len(amounts)
+
+
+def limited(view: AbstractDagView, base: AbstractDagScheduler, quota: int) -> Grant:
+    """Answer of a scheduler within a quota of active executors; one starts in any case where nothing is active."""
+    room = quota - view.active
+    if room <= 0:
+        if view.busy > 0:
+            return Grant(NO_STAGE, deferred=True)
+        room = 1
+    grant = base.answer(view)
+    return grant if grant.stage == NO_STAGE else grant._replace(executors=min(grant.executors, room))

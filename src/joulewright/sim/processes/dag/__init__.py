@@ -1,0 +1,17 @@
+"""Data-processing jobs with precedence on executors: an exact event model, in Python and compiled."""
+
+from joulewright.sim.processes.dag.bound import FluidBound, fluid_bound
+from joulewright.sim.processes.dag.change import DagChange, split_dag_change
+from joulewright.sim.processes.dag.result import DagRun, price_runs
+from joulewright.sim.processes.dag.simulate import prepare_kernel, simulate_dag
+
+__all__ = [
+    "DagChange",
+    "DagRun",
+    "FluidBound",
+    "fluid_bound",
+    "prepare_kernel",
+    "price_runs",
+    "simulate_dag",
+    "split_dag_change",
+]
