@@ -258,14 +258,14 @@ def green_quota(work: int, share: Sequence[float], *, executors: int, rest: floa
     Returns
     -------
     int
-        ``int((p + brown / K) K)``, from 1 to K, where ``brown = max(0, W - sum of p K over the window) / window`` and the
-        window has ``ceil((1 - theta) green + theta brown)`` steps: those until the sum of ``floor(p K)`` reaches W, and
-        those until the sum of K does, or all of the forecast.
+        ``int((p + brown / K) K)``, from 1 to K, where ``brown = max(0, W - sum of p K over the window) / window`` and
+        the window has ``ceil((1 - theta) green + theta brown)`` steps: those until the sum of ``floor(p K)`` reaches W,
+        and those until the sum of K does, or all of the forecast.
 
     Examples
     --------
     >>> green_quota(20, [0.2, 0.4, 0.4, 0.2], executors=10, rest=1.0, brown_fraction=0.5)
-    6
+    5
     """
     check_share(len(share))
     known = [value for value in share if not math.isnan(value)]

@@ -11,12 +11,14 @@ from joulewright.model import FloatArray, Route, Scenario, Schedule
 from joulewright.plan.options import PlanOptions
 from joulewright.policy.base import AbstractPolicy, Information, PolicyFacts
 from joulewright.policy.decision import PowerDecision, WorkDecision
+from joulewright.policy.effect import after_actions
 from joulewright.policy.observation import Observation
 from joulewright.policy.options import check_choice, check_number
 from joulewright.policy.planned.expectation import softened
 from joulewright.policy.planned.job_steps import PlannedJobs, moved
 from joulewright.policy.planned.recourse import COVERS, SetPoint, site_power
 from joulewright.policy.registry import register
+from joulewright.policy.routing.overflow import rerouted
 
 _SMALL_MW = 1e-9
 _FULL = 1.0 - 1e-9
@@ -79,7 +81,7 @@ class FollowPlan(AbstractPolicy):
         """
         if self.schedule is not None:
             _check_fit(self.schedule, facts)
-        return _Following(PlannedJobs(facts), self.schedule, self.facts)
+        return _Following(facts, self.schedule, self.facts)
 
     def work(self, state: Any, observation: Observation) -> tuple[WorkDecision, Any]:
         """Planned actions and routes."""
@@ -107,8 +109,9 @@ def _check_fit(schedule: Schedule, facts: PolicyFacts) -> None:
 class _Following:
     """A plan that is being followed."""
 
-    def __init__(self, jobs: PlannedJobs, schedule: Schedule | None, facts: Scenario | None) -> None:
-        self._jobs = jobs
+    def __init__(self, known: PolicyFacts, schedule: Schedule | None, facts: Scenario | None) -> None:
+        self._jobs = PlannedJobs(known)
+        self._plant = known.scenario
         self._schedule = schedule
         self._facts = facts
         self._first = 0
@@ -135,7 +138,8 @@ class _Following:
         schedule = self._given()
         plans = {name: moved(entry, self._first) for name, entry in schedule.jobs.items() if name in observation.jobs}
         actions = self._jobs.actions(observation, plans)
-        return WorkDecision(actions=actions, routes_token_s=self._routes(observation))
+        routes = rerouted(self._plant, after_actions(observation, actions), self._routes(observation))
+        return WorkDecision(actions=actions, routes_token_s=routes)
 
     def point(self, site: str, step: int) -> SetPoint:
         """Planned power of a site in a step."""

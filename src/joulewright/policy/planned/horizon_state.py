@@ -14,6 +14,7 @@ from joulewright.policy.planned.horizon_options import HorizonOptions
 from joulewright.policy.planned.job_plan import JobPlan, hold_running
 from joulewright.policy.planned.recourse import site_power
 from joulewright.policy.registry import make
+from joulewright.policy.routing.overflow import rerouted
 
 
 class HorizonState:
@@ -33,6 +34,7 @@ class HorizonState:
 
     def __init__(self, facts: PolicyFacts, options: HorizonOptions, *, jobs: str, jobs_every: int) -> None:
         self._options = options
+        self._plant = facts.scenario
         self._horizon = Horizon(facts.scenario, options)
         self._jobs: JobPlan | RuleWork
         if jobs == "milp":
@@ -48,7 +50,8 @@ class HorizonState:
             steps = min(self._options.window, observation.steps_left)
             occupied = self._jobs.occupied(after_actions(observation, actions), steps)
             self._horizon.plan(observation, occupied)
-        return WorkDecision(actions=actions, routes_token_s=self._horizon.routes(observation))
+        routes = rerouted(self._plant, after_actions(observation, actions), self._horizon.routes(observation))
+        return WorkDecision(actions=actions, routes_token_s=routes)
 
     def power(self, observation: Observation, cover: str) -> PowerDecision:
         """Power of every site; imports that are to be expected count for the peaks."""
