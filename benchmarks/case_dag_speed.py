@@ -1,4 +1,4 @@
-"""How fast DAG jobs run: events per second of the compiled loop, a large run, and the plain loop with the same rules."""
+"""How fast DAG jobs run: events per second of the compiled loop, a large run, and the plain loop of the same rules."""
 
 from __future__ import annotations
 

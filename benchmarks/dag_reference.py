@@ -23,7 +23,7 @@ SCHEMES = {
 SOUND = ("spark_fifo", "dynamic_partition")
 DEFECTS = {
     "green_hadoop": "the reference reads the renewable share in percent as if it were a fraction",
-    "cap_fifo": "the reference counts executors by grants that never fall, hands out one at a time and can stop for ever",
+    "cap_fifo": "the reference counts executors by grants that never fall, hands out one at a time, can stop for ever",
     "cap_partition": "the reference's thresholds lack alpha in their base and it hands out one or two at a time",
 }
 

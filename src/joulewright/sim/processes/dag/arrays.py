@@ -34,22 +34,26 @@ STAGE = np.dtype(
     )
 )
 JOB = np.dtype(
-    _integers(
-        "arrival_ms first_stage end_stage limit attached coming promised_here granted open_stages unstarted "
-        "unstarted_ms parked_head parked_tail parked promise_head promise_tail completion_ms"
-    )
-    + [("weight", "f8")]
+    [
+        *_integers(
+            "arrival_ms first_stage end_stage limit attached coming promised_here granted open_stages unstarted "
+            "unstarted_ms parked_head parked_tail parked promise_head promise_tail completion_ms"
+        ),
+        ("weight", "f8"),
+    ]
 )
 EXECUTOR = np.dtype(_integers("job stage moving_to running failing task attempt pool before after"))
 PROMISE = np.dtype(_integers("stage count after"))
 ROW = np.dtype([("task", "i4"), ("executor", "i4"), ("start_ms", "i8"), ("finish_ms", "i8"), ("failed", "i8")])
 STEP = np.dtype([("signal", "f8"), ("quota", "i8"), ("base_psi", "f8"), ("high_psi", "f8"), ("shrink", "f8")])
 RUN = np.dtype(
-    _integers(
-        "now_ms step source offered active busy working sequence ranks deferred offers_made answers deferrals events "
-        "queued_ms green_quota rows round status live arrived spare leaves"
-    )
-    + [("seed", "u8")]
+    [
+        *_integers(
+            "now_ms step source offered active busy working sequence ranks deferred offers_made answers deferrals "
+            "events queued_ms green_quota rows round status live arrived spare leaves"
+        ),
+        ("seed", "u8"),
+    ]
 )
 RULE = np.dtype(
     _integers("executors moving_delay_ms warm_up_ms step_ms job_order job_cap stage_order sampled score has_quota")
@@ -144,7 +148,8 @@ def _integer_array(values: Sequence[int]) -> IntArray:
 
 def _facts(jobs: Sequence[DagJob], cluster: DagCluster) -> tuple[RecordArray, RecordArray, _Lists]:
     lists = _Lists([], [], [], [], [0], [])
-    job_rows, stage_rows = [], []
+    job_rows: list[tuple[float, ...]] = []
+    stage_rows: list[tuple[int, ...]] = []
     for number, job in enumerate(jobs):
         first = len(stage_rows)
         stage_rows += _stage_rows(number, job, first, lists)
@@ -161,7 +166,7 @@ def _facts(jobs: Sequence[DagJob], cluster: DagCluster) -> tuple[RecordArray, Re
 
 def _stage_rows(number: int, job: DagJob, first: int, lists: _Lists) -> list[tuple[int, ...]]:
     """Rows of the stages of a job, whose first has number ``first``; what they point to is added to ``lists``."""
-    rows = []
+    rows: list[tuple[int, ...]] = []
     for stage, path_ms, above, below in zip(job.stages, job.path_ms, job.parents, job.children):
         parents_at, children_at, measured_at = len(lists.parents), len(lists.children), len(lists.measured)
         facts = (number, stage.tasks, len(lists.task_ms), path_ms)

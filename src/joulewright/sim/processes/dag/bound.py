@@ -66,7 +66,8 @@ def fluid_bound(jobs: Sequence[DagJob], cluster: DagCluster, signal: DagSignal, 
     steps = max(1, math.ceil(end_ms / signal.step_ms))
     if steps > signal.values.size:
         raise InfeasibleError(
-            f"the horizon of {end_ms} ms is {steps} steps, but the signal has {signal.values.size}; give a longer signal"
+            f"the horizon of {end_ms} ms is {steps} steps, but the signal has {signal.values.size}; "
+            "give a longer signal"
         )
     job, step, most = _variables(jobs, cluster, signal.step_ms, steps)
     work = np.array([item.work_ms for item in jobs]) / signal.step_ms

@@ -27,15 +27,21 @@ _FRESH, _FIRST, _REST = 0, 1, 2
 _ANSWER, _DURATION, _MEASURED, _FAILURE, _FAILURE_PART = 1, 2, 3, 4, 5
 
 
-def _compiled(function: _Function) -> _Function:
-    """Compile without reference counts: nothing is created, and counting the arrays of a world takes most of the time."""
-    return cast(_Function, numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function))
+def _jit(**options: Any) -> Callable[[_Function], _Function]:
+    """Compile on the first call and keep the result on disk.
+
+    Without reference counts: nothing is created, and counting those of the arrays of a world takes most of the time.
+    """
+    compiler: Any = numba.njit
+    return cast(
+        Callable[[_Function], _Function],
+        compiler(cache=True, nogil=True, error_model="numpy", _nrt=False, **options),
+    )
 
 
-def _inlined(function: _Function) -> _Function:
-    """As :func:`_compiled`, for what every event calls."""
-    compiled = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)(function)
-    return cast(_Function, compiled)
+_compiled = _jit()
+_inlined = _jit(forceinline=True)
+"""For what every event calls."""
 
 
 @_inlined
@@ -77,7 +83,7 @@ def _push(w: World, number: int, time: int) -> None:
 
 
 @_inlined
-def _next_executor(w: World) -> int:
+def _next_executor(w: World) -> Any:
     keys, at, leaves = w.keys, 1, w.run[0].leaves
     while at < leaves:
         at <<= 1
@@ -90,7 +96,7 @@ def _next_executor(w: World) -> int:
 
 
 @_inlined
-def _unassigned(stage: Any) -> int:
+def _unassigned(stage: Any) -> Any:
     return stage.tasks - stage.started - stage.promised - stage.moving
 
 
@@ -223,7 +229,7 @@ def _attempt(w: World, number: int, stage: Any, kind: int) -> None:
 
 
 @_inlined
-def _drawn(w: World, stage: Any, worker: Any, kind: int) -> int:
+def _drawn(w: World, stage: Any, worker: Any, kind: int) -> Any:
     """Duration of a task from the lists of its stage [ms]."""
     seed, first, last = w.run[0].seed, stage.measured_at, stage.measured_end - 1
     count, at = w.jobs[stage.job].attached, last
@@ -254,12 +260,12 @@ def _drawn(w: World, stage: Any, worker: Any, kind: int) -> int:
 
 
 @_inlined
-def _held(job: Any) -> int:
+def _held(job: Any) -> Any:
     return job.attached + job.coming + job.promised_here
 
 
 @_inlined
-def _next_frontier(w: World, number: int, after: int) -> int:
+def _next_frontier(w: World, number: int, after: int) -> Any:
     """First stage of the frontier of a job behind ``after``; -1 if there is none."""
     job, run = w.jobs[number], w.run[0]
     if job.limit < w.rule[0].executors and number != run.source and _held(job) >= job.limit:
@@ -279,7 +285,7 @@ def _next_frontier(w: World, number: int, after: int) -> int:
 
 
 @_compiled
-def _best_stage(w: World, number: int) -> int:
+def _best_stage(w: World, number: int) -> Any:
     longest = w.rule[0].stage_order == 1
     best = at = _next_frontier(w, number, -1)
     while at >= 0:
@@ -297,7 +303,7 @@ def _best_stage(w: World, number: int) -> int:
 def _waiting(w: World, job: Any) -> bool:
     if job.unstarted == 0:
         return False
-    for at in range(job.first_stage, job.end_stage):
+    for at in range(job.first_stage, job.end_stage):  # noqa: SIM110
         if _unassigned(w.stages[at]) > 0:
             return True
     return False
@@ -322,7 +328,7 @@ def _listed(w: World) -> tuple[int, int]:
         job = w.jobs[w.live[index]]
         cap = rule.executors
         if rule.job_cap >= 2 and total > 0.0:
-            cap = int(math.ceil(rule.executors * (job.weight if rule.job_cap == 3 else 1.0) / total))
+            cap = math.ceil(rule.executors * (job.weight if rule.job_cap == 3 else 1.0) / total)
         room = cap - (job.granted if rule.job_cap == 0 else _held(job))
         if room <= 0 or not _waiting(w, job):
             continue
@@ -398,13 +404,13 @@ def _answer(w: World) -> tuple[int, int, bool]:
         psi = step.base_psi + (step.high_psi - step.base_psi) * rise
         if psi < step.signal and run.busy > 0:
             return -1, 0, True
-        kept = amount - min(int(math.ceil(amount * step.shrink)), amount)
+        kept = amount - min(math.ceil(amount * step.shrink), amount)
         amount = max(1, int(amount - rule.gamma * kept))
     return at, min(amount, room), False
 
 
 @_compiled
-def _green_quota(w: World) -> int:
+def _green_quota(w: World) -> Any:
     """Quota of GreenHadoop for the work queued now."""
     run, rule = w.run[0], w.rule[0]
     work, capacity = float(run.queued_ms // rule.step_ms), float(rule.executors)
@@ -423,7 +429,7 @@ def _green_quota(w: World) -> int:
             green = ahead + 1
         if brown == width and got_brown >= work:
             brown = ahead + 1
-    window = max(1, int(math.ceil((1.0 - rule.green_fraction) * green + rule.green_fraction * brown)))
+    window = max(1, math.ceil((1.0 - rule.green_fraction) * green + rule.green_fraction * brown))
     renewable = 0.0
     for ahead in range(min(window, width)):
         renewable += (rest if ahead == 0 else 1.0) * share[ahead] * capacity

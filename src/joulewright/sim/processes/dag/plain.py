@@ -29,74 +29,13 @@ from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 
 from joulewright.errors import PolicyError
-from joulewright.model.dag import DagCluster, DagJob, WaveTable
+from joulewright.model.dag import DagCluster, DagJob
 from joulewright.policy.dag.base import NO_JOB, NO_STAGE, AbstractDagScheduler, AbstractDagView
 from joulewright.policy.dag.rules import Conditions
 from joulewright.sim.processes.dag.durations import FIRST, FRESH, REST, measured_at, uniform, wave_ms
 from joulewright.sim.processes.dag.record import RunRecord
+from joulewright.sim.processes.dag.state import NO_TASK, ExecutorState, JobState, StageState
 from joulewright.sim.processes.dag.streams import ANSWER, DURATION, FAILURE, FAILURE_PART, MEASURED
-
-_NO_TASK = -1
-
-
-class _Stage:
-    """State of a stage."""
-
-    __slots__ = (
-        "children", "done", "first_task", "held", "job", "moving", "number", "open_parents", "parents", "path_ms",
-        "present", "promised", "promises", "rank", "started", "task_ms", "tasks", "waves",
-    )  # fmt: skip
-
-    def __init__(self, number: int, job: _Job, first_task: int) -> None:
-        stage = job.facts.stages[number - job.first_stage]
-        self.number, self.job, self.first_task = number, job, first_task
-        self.tasks, self.task_ms = stage.tasks, stage.task_ms
-        self.waves: WaveTable | None = stage.waves
-        self.path_ms = job.facts.path_ms[number - job.first_stage]
-        self.parents: list[_Stage] = []
-        self.children: list[_Stage] = []
-        self.open_parents = 0
-        self.rank = -1
-        self.started = self.done = self.promised = self.moving = self.present = 0
-        self.promises: deque[list[int]] = deque()
-
-    @property
-    def unassigned(self) -> int:
-        return self.tasks - self.started - self.promised - self.moving
-
-
-class _Job:
-    """State of a job, and of the pool of executors in none."""
-
-    __slots__ = (
-        "attached", "coming", "ended_ms", "facts", "first_stage", "granted", "number", "open_stages", "parked",
-        "promised_here", "promises", "stages", "unstarted", "unstarted_ms",
-    )  # fmt: skip
-
-    def __init__(self, number: int, facts: DagJob, first_stage: int) -> None:
-        self.number, self.facts, self.first_stage = number, facts, first_stage
-        self.stages: list[_Stage] = []
-        self.parked: dict[int, None] = {}
-        self.promises: deque[list[int]] = deque()
-        self.attached = self.coming = self.promised_here = self.granted = 0
-        self.open_stages = len(facts.stages)
-        self.unstarted = sum(stage.tasks for stage in facts.stages)
-        self.unstarted_ms = facts.work_ms
-        self.ended_ms = -1
-
-
-class _Executor:
-    """State of an executor."""
-
-    __slots__ = ("attempt", "failing", "job", "moving_to", "row", "running", "stage", "task")
-
-    def __init__(self) -> None:
-        self.job: _Job | None = None
-        self.stage: _Stage | None = None
-        self.moving_to: _Stage | None = None
-        self.running = False
-        self.failing = False
-        self.task, self.attempt, self.row = _NO_TASK, 0, -1
 
 
 class PlainRun(AbstractDagView):
@@ -117,7 +56,7 @@ class PlainRun(AbstractDagView):
         self.now_ms = self.step = self.offered = self.active = self.busy = self.queued_ms = self.queued_ms_at = 0
         self.source_job = NO_JOB
         self._build(jobs)
-        self._workers = [_Executor() for _ in range(cluster.executors)]
+        self._workers = [ExecutorState() for _ in range(cluster.executors)]
         self._pool: dict[int, None] = dict.fromkeys(range(cluster.executors))
         self._pool_promises: deque[list[int]] = deque()
         self._live: dict[int, None] = {}
@@ -129,13 +68,13 @@ class PlainRun(AbstractDagView):
         self.record = RunRecord(len(jobs))
 
     def _build(self, jobs: Sequence[DagJob]) -> None:
-        self._jobs: list[_Job] = []
-        self._stages: list[_Stage] = []
+        self._jobs: list[JobState] = []
+        self._stages: list[StageState] = []
         task = 0
         for number, facts in enumerate(jobs):
-            job = _Job(number, facts, len(self._stages))
+            job = JobState(number, facts, len(self._stages))
             for position in range(len(facts.stages)):
-                stage = _Stage(job.first_stage + position, job, task)
+                stage = StageState(job.first_stage + position, job, task)
                 job.stages.append(stage)
                 task += stage.tasks
             for stage, parents in zip(job.stages, facts.parents):
@@ -149,9 +88,11 @@ class PlainRun(AbstractDagView):
     # What a scheduler sees.
 
     def jobs(self) -> Sequence[int]:
+        """Jobs that arrived and have not ended, in order of arrival."""
         return list(self._live)
 
     def frontier(self, job: int) -> Iterator[int]:
+        """Stages of a job that may be answered now, in their order."""
         item = self._jobs[job]
         limit = item.facts.max_executors
         if limit is not None and job != self.source_job and self.held(job) >= limit:
@@ -165,37 +106,48 @@ class PlainRun(AbstractDagView):
                     yield stage.number
 
     def runnable_rank(self, stage: int) -> int:
+        """When all its parents had ended, as a rank among stages; -1 while they have not."""
         return self._stages[stage].rank
 
     def unassigned(self, stage: int) -> int:
+        """Tasks of a stage not started and promised to nobody."""
         return self._stages[stage].unassigned
 
     def waiting(self, job: int) -> bool:
+        """True while the job has such tasks in any stage."""
         return any(stage.unassigned > 0 for stage in self._jobs[job].stages)
 
     def held(self, job: int) -> int:
+        """Executors in the job, moving to it or promised to it from elsewhere."""
         item = self._jobs[job]
         return item.attached + item.coming + item.promised_here
 
     def granted(self, job: int) -> int:
+        """Executors given to the job from elsewhere so far; never falls."""
         return self._jobs[job].granted
 
     def remaining_ms(self, job: int) -> int:
+        """Expected work of the tasks not started [executor-ms]."""
         return self._jobs[job].unstarted_ms
 
     def path_ms(self, stage: int) -> int:
+        """Expected longest chain of tasks from the stage to the end of its job [ms]."""
         return self._stages[stage].path_ms
 
     def job_of(self, stage: int) -> int:
+        """Job of a stage."""
         return self._stages[stage].job.number
 
     def weight(self, job: int) -> float:
+        """Weight of a job."""
         return self._jobs[job].facts.weight
 
     def draw(self, stage: int) -> float:
+        """A random number in (0, 1) for this answer and stage: equal seeds give equal numbers."""
         return uniform(self.seed, ANSWER, self.record.answers, stage)
 
     def expected_share(self, step: int) -> Sequence[float]:
+        """Renewable share expected at ``step`` for it and the steps after it."""
         expected: list[float] = self.conditions.share[step].tolist()
         return expected
 
@@ -263,7 +215,7 @@ class PlainRun(AbstractDagView):
             if self._pool:
                 self._offer(list(self._pool), len(self._pool), NO_JOB)
 
-    def _make_runnable(self, stage: _Stage) -> None:
+    def _make_runnable(self, stage: StageState) -> None:
         stage.rank = self._ranks
         self._ranks += 1
 
@@ -308,7 +260,7 @@ class PlainRun(AbstractDagView):
         if not followed:
             self._offer([number], present, stage.job.number if worker.job is stage.job else NO_JOB)
 
-    def _after_stage(self, number: int, stage: _Stage) -> None:
+    def _after_stage(self, number: int, stage: StageState) -> None:
         job = stage.job
         if stage.promises:
             self._keep_promises([number], stage.promises)
@@ -336,7 +288,7 @@ class PlainRun(AbstractDagView):
         else:
             self._park(number, stage.job)
 
-    def _end_job(self, job: _Job) -> None:
+    def _end_job(self, job: JobState) -> None:
         job.ended_ms = self.now_ms
         self.record.completion_ms[job.number] = self.now_ms
         for worker in self._workers:
@@ -441,7 +393,7 @@ class PlainRun(AbstractDagView):
 
     # Executors.
 
-    def _leave_stage(self, worker: _Executor) -> None:
+    def _leave_stage(self, worker: ExecutorState) -> None:
         if worker.stage is not None:
             worker.stage.present -= 1
             worker.stage = None
@@ -451,25 +403,25 @@ class PlainRun(AbstractDagView):
         pool = self._pool if worker.job is None else worker.job.parked
         pool.pop(number, None)
 
-    def _park(self, number: int, job: _Job | None) -> None:
+    def _park(self, number: int, job: JobState | None) -> None:
         worker = self._workers[number]
         self._leave_stage(worker)
         if job is None:
             if worker.job is not None:
                 worker.job.attached -= 1
                 worker.job = None
-            worker.task = _NO_TASK
+            worker.task = NO_TASK
             self._pool[number] = None
         else:
             job.parked[number] = None
 
-    def _move(self, number: int, stage: _Stage) -> None:
+    def _move(self, number: int, stage: StageState) -> None:
         worker = self._workers[number]
         self._leave_stage(worker)
         if worker.job is not None:
             worker.job.attached -= 1
             worker.job = None
-        worker.task = _NO_TASK
+        worker.task = NO_TASK
         worker.moving_to = stage
         stage.moving += 1
         stage.job.coming += 1
@@ -490,12 +442,12 @@ class PlainRun(AbstractDagView):
                 return
         self._park(number, worker.job)
 
-    def _start(self, number: int, stage: _Stage) -> None:
+    def _start(self, number: int, stage: StageState) -> None:
         worker = self._workers[number]
         kind = REST
         if worker.stage is not stage:
             # A worker forgets its last task when it changes job.
-            kind = FRESH if worker.task == _NO_TASK else FIRST
+            kind = FRESH if worker.task == NO_TASK else FIRST
             self._leave_stage(worker)
             worker.stage = stage
             stage.present += 1
@@ -506,7 +458,7 @@ class PlainRun(AbstractDagView):
         job.unstarted_ms -= stage.task_ms[position]
         self._attempt(number, stage, kind)
 
-    def _attempt(self, number: int, stage: _Stage, kind: int = REST) -> None:
+    def _attempt(self, number: int, stage: StageState, kind: int = REST) -> None:
         worker = self._workers[number]
         task, seed = worker.task, self.seed
         duration = stage.task_ms[task - stage.first_task]

@@ -73,7 +73,9 @@ class DagRun:
     @property
     def stretch(self) -> FloatArray:
         """Completion time of each job over its critical path, shape ``(J,)``."""
-        return self.completion_times_ms / np.array([job.critical_path_ms for job in self.jobs], dtype=float)
+        shortest = np.array([job.critical_path_ms for job in self.jobs], dtype=float)
+        stretch: FloatArray = self.completion_times_ms / shortest
+        return stretch
 
     @cached_property
     def busy_per_step_ms(self) -> IntArray:
@@ -87,8 +89,9 @@ class DagRun:
         busy = self.busy_per_step_ms
         begins = np.arange(signal.values.size, dtype=np.int64) * signal.step_ms
         present = np.clip(self.makespan_ms - begins, 0, signal.step_ms) * cluster.executors
-        draw: FloatArray = busy * cluster.busy_power_kw + (present - busy) * cluster.idle_power_kw
-        return draw * (signal.step_h / signal.step_ms)
+        draw = busy * cluster.busy_power_kw + (present - busy) * cluster.idle_power_kw
+        energy: FloatArray = draw * (signal.step_h / signal.step_ms)
+        return energy
 
     @property
     def cost(self) -> float:

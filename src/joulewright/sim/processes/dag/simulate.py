@@ -100,7 +100,7 @@ def prepare_kernel() -> None:
 
 
 def dag_conditions(cluster: DagCluster, signal: DagSignal, scheduler: AbstractDagScheduler) -> Conditions:
-    """What a run gives a scheduler beforehand: the signal within its bounds, these, and the expected renewable share."""
+    """What a scheduler gets beforehand: the signal within its bounds, these, and the renewable share expected."""
     low, high = scheduler.outlook.bounds(signal)
     share = signal.renewable_fraction
     return Conditions(

@@ -1,0 +1,161 @@
+"""Formulas of the DAG schedulers against published vectors and identities, and their names."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from joulewright.errors import PolicyError
+from joulewright.model.dag import DagSignal
+from joulewright.policy.dag import (
+    Fair,
+    Fifo,
+    Outlook,
+    Sap,
+    Softmax,
+    Spade,
+    dag_schedulers,
+    green_quota,
+    make_dag_scheduler,
+    psi,
+    sap_quota,
+    search_alpha,
+    search_thresholds,
+    shrink_factor,
+    shrunk,
+)
+
+
+def test_formulas_match_the_published_vectors(shared: Path) -> None:
+    vectors = json.loads((shared / "reference/dag/test_vectors.json").read_text(encoding="utf-8"))
+    for row in vectors["pcaps_psi"]:
+        assert psi(row["r"], row["L"], row["U"], row["gamma"]) == pytest.approx(row["psi"], rel=1e-12)
+    cap = vectors["cap"]
+    low, high, count = cap["L"], cap["U"], cap["K"] - cap["B"]
+    assert search_alpha(low, high, count) == pytest.approx(cap["alpha_exact"], rel=1e-9)
+    thresholds = search_thresholds(low, high, count)
+    assert thresholds[0] == pytest.approx(cap["phi_first_exact"], rel=1e-9)
+    assert thresholds[-1] == pytest.approx(cap["phi_last_exact"], rel=1e-9)
+    for row in cap["quota"]:
+        found = sap_quota(row["c"], low, high, executors=cap["K"], minimum=cap["B"])
+        assert found == row["exact"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "count"), [(200.0, 600.0, 80), (15.0, 181.0, 10), (1.0, 1000.0, 1), (9, 10, 7)]
+)
+def test_identities_of_k_search(low: float, high: float, count: int) -> None:
+    alpha, phi = search_alpha(low, high, count), search_thresholds(low, high, count)
+    beyond = high * (1.0 - (1.0 - 1.0 / alpha) * (1.0 + 1.0 / (alpha * count)) ** count)
+    assert beyond == pytest.approx(low, rel=1e-9)
+    for taken in range(count):
+        spent = sum(phi[:taken]) + (count - taken) * high
+        assert spent == pytest.approx(alpha * count * phi[taken], rel=1e-9)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.1, 0.5, 1.0])
+def test_psi_rises_to_the_upper_bound(gamma: float) -> None:
+    values = [psi(r, 200.0, 600.0, gamma) for r in np.linspace(0.0, 1.0, 11)]
+    assert values == sorted(values)
+    assert values[0] == pytest.approx(gamma * 200.0 + (1.0 - gamma) * 600.0)
+    assert values[-1] == pytest.approx(600.0)
+
+
+def test_a_flat_signal_defers_and_caps_nothing() -> None:
+    assert psi(0.0, 300.0, 300.0, 0.9) == 300.0
+    assert sap_quota(300.0, 300.0, 300.0, executors=10, minimum=2) == 10
+    assert search_alpha(300.0, 300.0, 8) == 1.0
+
+
+def test_parallelism_shrinks_as_published_and_without_units() -> None:
+    gaps = (0, 1, 2, 5, 10, 50, 200)
+    for gamma, wanted in ((0.1, [9] * 7), (0.5, [7, 7, 7, 5, 5, 5, 5]), (0.9, [1] * 7)):
+        found = [shrunk(10, shrink_factor(200.0 + gap, 200.0, 600.0, gamma=gamma), gamma) for gap in gaps]
+        assert found == wanted
+    assert shrunk(1, 0.0, 0.5) == 1
+    in_grams = shrink_factor(300.0, 200.0, 600.0, gamma=0.5, scale_free=True)
+    in_kilograms = shrink_factor(0.3, 0.2, 0.6, gamma=0.5, scale_free=True)
+    assert in_grams == pytest.approx(in_kilograms)
+
+
+def test_bounds_that_have_no_meaning_are_refused() -> None:
+    with pytest.raises(PolicyError, match=r"L = 600.0 and U = 200.0"):
+        psi(0.5, 600.0, 200.0, 0.5)
+    with pytest.raises(PolicyError, match=r"gamma is 1\.5"):
+        psi(0.5, 200.0, 600.0, 1.5)
+    with pytest.raises(PolicyError, match="importance"):
+        psi(1.5, 200.0, 600.0, 0.5)
+    with pytest.raises(PolicyError, match="positive L"):
+        search_alpha(-1.0, 5.0, 3)
+    with pytest.raises(PolicyError, match="1 to the 4 executors"):
+        sap_quota(1.0, 1.0, 2.0, executors=4, minimum=5)
+
+
+def test_green_quota_by_hand() -> None:
+    """W = 20 on 10 executors: floor(pK) sums to 2, 6, 10, 12 (never 20, so all 4 steps), K to 20 in step 2: window 3.
+
+    Renewable 2 + 4 + 4 = 10, so (20 - 10) / 3 other executors beside the 2 renewable ones of now: int(5.33) = 5.
+    """
+    assert green_quota(20, [0.2, 0.4, 0.4, 0.2], executors=10, rest=1.0, brown_fraction=0.5) == 5
+    assert green_quota(0, [0.0, 0.0], executors=10, rest=1.0, brown_fraction=0.5) == 1
+    assert green_quota(10_000, [0.2, math.nan], executors=10, rest=0.5, brown_fraction=0.5) == 10
+    with pytest.raises(PolicyError, match="renewable_fraction"):
+        green_quota(5, [], executors=10, rest=1.0, brown_fraction=0.5)
+
+
+def test_outlooks_do_not_see_the_future_unless_perfect() -> None:
+    values = np.arange(60.0)
+    signal = DagSignal(step_ms=1000, values=values)
+    other = DagSignal(step_ms=1000, values=np.append(values[:41], -values[41:]))
+    for forecast in ("diurnal-persistence", "persistence"):
+        outlook = Outlook(window_h=48, forecast=forecast)
+        assert np.array_equal(outlook.issue(signal, signal.values)[:41], outlook.issue(other, other.values)[:41])
+    low, high = Outlook(window_h=48).bounds(signal)
+    assert (low[40], high[40]) == (17.0, 40.0)
+    low, high = Outlook(window_h=5, forecast="perfect").bounds(signal)
+    assert (low[40], high[40], high[58]) == (40.0, 44.0, 59.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("fifo", Fifo()),
+        ("sap:minimum=7,forecast=perfect+fair", Sap(minimum=7, forecast="perfect", base=Fair())),
+        ("spade:gamma=0.25,scale_free=yes", Spade(gamma=0.25, scale_free=True)),
+        ("sap+spade+softmax:temperature=2", Sap(base=Spade(base=Softmax(temperature=2.0)))),
+    ],
+)
+def test_names(text: str, made: object) -> None:
+    assert make_dag_scheduler(text) == made
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("fiffo", "did you mean 'fifo'"),
+        ("fifo+fair", "wraps no other"),
+        ("spade+fifo", "needs a scheduler that draws"),
+        ("spade:gamma=2", "gamma is 2.0"),
+        ("spade:gama=0.2", "no option 'gama'"),
+        ("sap:base=fair", "behind a plus"),
+        ("sap:minimum=0", "minimum of the quota is 0"),
+        ("sap:window_h=-1", "window is -1.0 h"),
+        ("spade:forecast=crystal-ball", "crystal-ball"),
+        ("green-hadoop:brown_fraction=50", "allowed is 0 to 1"),
+        ("softmax:temperature=0", "must be positive"),
+        ("softmax:score=luck", "no score 'luck'"),
+        ("fifo:count=twice", "granted or held"),
+    ],
+)
+def test_names_and_options_that_are_refused(text: str, words: str) -> None:
+    with pytest.raises(PolicyError, match=words):
+        make_dag_scheduler(text)
+
+
+def test_every_name_makes_a_scheduler() -> None:
+    for name in dag_schedulers():
+        assert make_dag_scheduler(name).outlook.window_h > 0.0
