@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from joulewright.cli.failures import GateFailedError
+from joulewright.cli.gate import check_gate
 from joulewright.cli.options import common
 from joulewright.cli.output import Output, current
 from joulewright.errors import DataError, ScenarioError
@@ -111,20 +111,3 @@ def options_of(result: PlanResult) -> PlanOptions:
     known = {item.name for item in fields(PlanOptions)}
     kept = {name: value for name, value in result.options.items() if name in known}
     return PlanOptions(**{**kept, "without": frozenset(kept.get("without", ())), "churn_cost": 0.0})
-
-
-def check_gate(expression: str, rows: Mapping[str, Mapping[str, float | None]], output: Output) -> None:
-    """Evaluate the condition on every run; figures of the first one are also there as ``first_...``.
-
-    Raises
-    ------
-    GateFailedError
-        If it holds for any run.
-    """
-    from joulewright.cli.gate import holds
-
-    reference = {f"first_{name}": value for name, value in next(iter(rows.values())).items()}
-    failed = [name for name, row in rows.items() if holds(expression, {**row, **reference})]
-    if failed:
-        raise GateFailedError(f"{expression} holds for {', '.join(failed)}")
-    output.say(f"{expression} holds for none of {len(rows)} runs")

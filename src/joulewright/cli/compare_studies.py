@@ -29,7 +29,7 @@ def compare_studies(paths: Sequence[Path], output: Output, *, baselines: bool, f
     DataError
         If a folder cannot be read, or a run holds no plan.
     """
-    from joulewright.cli.compare import check_gate
+    from joulewright.cli.gate import check_gate
     from joulewright.report.study_terminal import contender_table, difference_tables
     from joulewright.study.contest import gate_rows, versus_first
 

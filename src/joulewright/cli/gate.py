@@ -10,6 +10,9 @@ from typing import Any
 
 import click
 
+from joulewright.cli.failures import GateFailedError
+from joulewright.cli.output import Output
+
 _OPERATORS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -78,3 +81,18 @@ def _figure(name: str, figures: Mapping[str, float | None]) -> float:
     close = get_close_matches(name, figures, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(figures))}"
     raise click.UsageError(f"--fail-if names {name!r}, which is no figure of a run; {hint}")
+
+
+def check_gate(expression: str, rows: Mapping[str, Mapping[str, float | None]], output: Output) -> None:
+    """Evaluate the condition on every run; figures of the first one are also there as ``first_...``.
+
+    Raises
+    ------
+    GateFailedError
+        If it holds for any run.
+    """
+    reference = {f"first_{name}": value for name, value in next(iter(rows.values())).items()}
+    failed = [name for name, row in rows.items() if holds(expression, {**row, **reference})]
+    if failed:
+        raise GateFailedError(f"{expression} holds for {', '.join(failed)}")
+    output.say(f"{expression} holds for none of {len(rows)} runs")
