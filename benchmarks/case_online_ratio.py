@@ -1,4 +1,4 @@
-"""How far online algorithms get from the exact optimum: never beyond their bound, and as far as it on their worst case."""
+"""How far online algorithms get from the exact optimum: never beyond their bound, near it on their worst case."""
 
 from __future__ import annotations
 
@@ -39,14 +39,17 @@ def measure(smoke: bool) -> Measurement:
     """Play random and constructed sequences against every algorithm with a proved ratio."""
     count = 200 if smoke else 10_000
     figures: dict[str, float | None] = {}
-    conditions: dict[str, Any] = {"sequences": count, "seed": _SEED}
+    conditions: dict[str, Any] = {"sequences": count, "seed": _SEED, "rounding": "worst_over_bound to 12 digits"}
+    conditions["roro_limited_attained"] = (
+        "not a figure: with a cost and a limited rate the bound is not known to be tight"
+    )
     for name, rule in _threshold_rules().items():
         beta = rule.cost_of_switching
         optimum = _runs_optimum(rule)
         paid = _paid_runs(rule)
         drawn = max(_ratio(paid(row), optimum(row), rule.sense) for row in _sequences(rule, count))
         built = max(_ratio(paid(row), optimum(row), rule.sense) for row in _constructed(rule))
-        figures[f"worst_over_bound_{name}"] = max(drawn, built) / rule.ratio()
+        figures[f"worst_over_bound_{name}"] = round(max(drawn, built) / rule.ratio(), 12)
         figures[f"attained_share_{name}"] = built / rule.ratio()
         found = rule.guarantee()
         conditions[name] = {"k": rule.work, "L": rule.low, "U": rule.high, "beta": beta, "published": found.published}
@@ -54,8 +57,9 @@ def measure(smoke: bool) -> Measurement:
     for name, conversion, sizes in _conversion_rules(smoke):
         drawn = max(_random_conversions(conversion, count))
         built = max(_converted(conversion, row) for row in _conversion_cases(conversion, sizes))
-        figures[f"worst_over_bound_{name}"] = max(drawn, built) / conversion.ratio()
-        figures[f"attained_share_{name}"] = built / conversion.ratio()
+        figures[f"worst_over_bound_{name}"] = round(max(drawn, built) / conversion.ratio(), 12)
+        if name != "roro_limited":
+            figures[f"attained_share_{name}"] = built / conversion.ratio()
         found = conversion.guarantee()
         conditions[name] = {"beta": conversion.switching_cost, "rate": conversion.rate, "published": found.published}
         conditions[name] |= {"provable": found.provable, "worst_of_random": drawn}
@@ -136,13 +140,14 @@ def _conversion_rules(smoke: bool) -> list[tuple[str, Roro, int]]:
         ("one_way", Roro(low=100.0, high=300.0), steps),
         ("roro", Roro(low=100.0, high=300.0, switching_cost=20.0), steps),
         ("one_way_limited", Roro(low=100.0, high=300.0, rate=fine), steps),
+        ("roro_limited", Roro(low=100.0, high=300.0, switching_cost=20.0, rate=0.25), steps),
     ]
 
 
 def _random_conversions(rule: Roro, count: int) -> Iterator[float]:
     """Random windows; a limited rate is tried at a quarter, since its bound is the same and the programs stay small."""
     draw = np.random.default_rng(_SEED)
-    tried = rule if rule.rate == 1.0 else Roro(low=rule.low, high=rule.high, rate=0.25)
+    tried = rule if rule.rate >= 0.25 else Roro(low=rule.low, high=rule.high, rate=0.25)
     slots = 16
     program = ConversionProgram(slots, switching_cost=tried.switching_cost, rate=tried.rate)
     levels = np.array([rule.curve.value(w) - rule.curve.distance for w in np.linspace(0.0, 1.0, 9)])
@@ -153,7 +158,7 @@ def _random_conversions(rule: Roro, count: int) -> Iterator[float]:
 
 
 def _conversion_cases(rule: Roro, steps: int) -> Iterator[FloatArray]:
-    """Purchases in small steps along the curve, a block just above it, then U; with a limited rate L comes in between."""
+    """Purchases in small steps along the curve, with a limited rate some at L, a block just above it, then U."""
     tiny = 1e-9 * rule.high
     pause = [rule.high] if rule.switching_cost > 0.0 else []
     slots = 1 if rule.rate == 1.0 else round(1.0 / rule.rate)

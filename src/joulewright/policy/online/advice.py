@@ -99,7 +99,7 @@ class AdviceAllocation:
         near = self._capped(advice, 1.0 - own.done)
         forced = rule.forced(own)
         if forced is None:
-            part = self._part(now, state, advice, near, robust, advised_cost)
+            part = self._part(now, state, advice=advice, near=near, robust=robust, advised_cost=advised_cost)
             running = near.running + part * (robust.running - near.running)
             resting = near.resting + part * (robust.resting - near.resting)
         else:
@@ -165,6 +165,7 @@ class AdviceAllocation:
         self,
         now: FloatArray,
         state: AdviceState,
+        *,
         advice: AllocationState,
         near: AllocationState,
         robust: AllocationState,

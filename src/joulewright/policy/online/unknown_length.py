@@ -100,7 +100,7 @@ class UnknownLength:
             rule = self._rule(estimate)
             up, down = (float(part) * estimate - state.done for part in rule.targets(np.asarray(price)))
             rate = min(max(min(max(state.rate, up), down), 0.0), 1.0, estimate - state.done)
-        return replace_state(state, rate, estimate), rate
+        return _after(state, rate, estimate), rate
 
     def run(self, prices: ArrayLike, *, length: float) -> FloatArray:
         """Rate in each slot, shape ``(T,)``, of a job that turns out to take ``length`` slots.
@@ -119,7 +119,7 @@ class UnknownLength:
                 break
             after, rate = self.step(float(price), state)
             rates[slot] = min(rate, length - state.done)
-            state = replace_state(state, float(rates[slot]), after.estimate)
+            state = _after(state, float(rates[slot]), after.estimate)
         return rates
 
     def guarantee(self) -> Guarantee:
@@ -129,6 +129,6 @@ class UnknownLength:
         )
 
 
-def replace_state(state: LengthState, rate: float, estimate: float) -> LengthState:
+def _after(state: LengthState, rate: float, estimate: float) -> LengthState:
     """State after a slot at a rate."""
     return LengthState(state.slots_left - 1, state.done + rate, rate, estimate)

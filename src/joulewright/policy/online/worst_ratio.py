@@ -68,16 +68,18 @@ def worst_ratio(thresholds: FloatArray, *, low: float, high: float, switching_co
         tail = twice * (done < work)
         fixed = paid[done - np.arange(done + 1)] + cheap * low + twice * (cheap > 0) + tail
         used = (done - cheap) * following[done] + cheap * low + twice * (cheap > 0) + twice * (cheap < work)
-        worst = max(worst, *_both_tails(fixed, used, work - done, following[done], low, high))
+        worst = max(worst, *_both_tails(fixed, used, work - done, threshold=following[done], low=low, high=high))
         cheap = np.arange(1.0, work - done + 1.0)
         fixed = paid[done] + cheap * low + twice + twice * (done + cheap < work)
         used = done * following[done] + cheap * low + twice
-        worst = max(worst, *_both_tails(fixed, used, work - done - cheap, following[done], low, high))
+        worst = max(
+            worst, *_both_tails(fixed, used, work - done - cheap, threshold=following[done], low=low, high=high)
+        )
     return worst
 
 
 def _both_tails(
-    fixed: FloatArray, used: FloatArray, tail: FloatArray | int, threshold: float, low: float, high: float
+    fixed: FloatArray, used: FloatArray, tail: FloatArray | int, *, threshold: float, low: float, high: float
 ) -> tuple[float, ...]:
     """Ratios with the forced tail at U, refused by the optimum, and at L, used by it."""
     ratios = [(fixed + tail * price[0]) / (used + tail * price[1]) for price in ((high, threshold), (low, low))]
