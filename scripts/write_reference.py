@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from inspect import cleandoc
 from pathlib import Path
 
 import click
@@ -82,7 +83,7 @@ def _command(command: click.Command, parent: click.Context) -> Iterator[str]:
     context = click.Context(command, parent=parent, info_name=command.name)
     yield f"\n## {context.command_path}\n"
     yield f"`{context.command_path} {' '.join(command.collect_usage_pieces(context))}`\n"
-    yield f"{(command.help or '').strip()}\n"
+    yield f"{cleandoc(command.help or '')}\n"
     yield "| option | meaning |\n|---|---|"
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)

@@ -371,6 +371,12 @@ def report_case() -> Any:
 
 
 @pytest.fixture(scope="session")
+def study_report_case() -> Any:
+    """Builders of hand-made studies, from ``study_report_case.py`` next to this file."""
+    return _beside("study_report_case")
+
+
+@pytest.fixture(scope="session")
 def sim_case() -> Any:
     """Policies and runs of the simulator, from ``sim_case.py`` next to this file."""
     return _beside("sim_case")

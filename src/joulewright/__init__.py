@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from joulewright.io import export_schedule, read_run, read_scenario, write_pypsa, write_run, write_template
     from joulewright.model import Scenario, Schedule, Trajectory
     from joulewright.plan import PlanOptions, PlanResult, plan
+    from joulewright.policy.online import cite
     from joulewright.report import write_report
     from joulewright.sim.simulate import Simulation, simulate
     from joulewright.study import StudyRequest, StudyResult, compare, run_study
@@ -29,6 +30,7 @@ _HOME = {
     "StudyResult": "joulewright.study",
     "Trajectory": "joulewright.model",
     "Violation": "joulewright.check",
+    "cite": "joulewright.policy.online",
     "compare": "joulewright.study",
     "export_schedule": "joulewright.io",
     "plan": "joulewright.plan",
@@ -57,6 +59,7 @@ __all__ = [
     "StudyResult",
     "Trajectory",
     "Violation",
+    "cite",
     "compare",
     "export_schedule",
     "plan",

@@ -61,6 +61,27 @@ def test_a_study_holds_what_it_promises(studied: Path) -> None:
     assert {item.test for item in study.comparisons} >= {"paired-t"}
 
 
+def test_a_study_has_a_report_that_can_be_written_again(studied: Path, jw, tmp_path: Path) -> None:
+    page = (studied / "study" / "report.html").read_text("utf-8")
+    assert "Choose " in page or "No policy is clearly best" in page
+    outcome = jw("report", studied / "study", "-o", tmp_path / "again.html", "--json")
+    assert (outcome.status, outcome.document["report"]) == (0, str(tmp_path / "again.html"))
+    again = (tmp_path / "again.html").read_text("utf-8")
+    assert "<title>two-sites: study of policies</title>" in again
+    assert "<dt>Command</dt>" in again
+
+
+def test_a_single_run_has_a_report_of_its_own(studied: Path, jw, tmp_path: Path) -> None:
+    scenario, folder = studied / "scenario.toml", tmp_path / "one"
+    assert jw("simulate", scenario, "--policy", FIRST, "--no-oracle", "--no-report", "-o", folder, "-q").status == 0
+    assert not (folder / "report.html").exists()
+    run = folder / "runs" / f"{FIRST}-seed-0"
+    assert jw("report", run, "-q").status == 0
+    page = (run / "report.html").read_text("utf-8")
+    assert "<title>two-sites: simulated run</title>" in page
+    assert f"Policy: {FIRST}" in page
+
+
 def test_figures_are_those_of_the_ledger(studied: Path, jw, tmp_path: Path) -> None:
     outcome = jw(
         "simulate", studied / "scenario.toml", "--policy", SECOND, "--seed", 2, "-o", tmp_path / "one", "--json"

@@ -1,4 +1,4 @@
-"""The report in a real browser: every chart draws, nothing overlaps or overflows, no errors, no network."""
+"""Reports in a real browser: every chart draws, nothing overlaps or overflows, no errors, no network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from joulewright.model import Happening, JobRecord, Trajectory
 from joulewright.report import write_report
+from joulewright.report.study_page import write_study_report
+from joulewright.report.trajectory_page import write_trajectory_report
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; install the test extra")
 pytestmark = pytest.mark.browser
@@ -254,3 +257,147 @@ def test_a_year_draws(look: Any, report_case: Any, tmp_path: Path, width: int) -
     assert min(ink.values()) > 0.002
     assert shown.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     assert shown.page.evaluate(_OVERLAPS) == []
+
+
+# ---------------------------------------------------------------- studies and simulated runs
+
+
+@pytest.fixture(scope="module")
+def studied(study_report_case: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three policies on three variants under four seeds, one run of which failed."""
+    study = study_report_case.make_study(
+        ("calm", "a-policy-with-a-name:that_is=long+and+goes-on", "eager"),
+        variants=study_report_case.sweep("site.texas.battery.energy"),
+        seeds=(0, 1, 2, 3),
+        failed={("eager", 1): "PolicyError: it asked for an unknown battery"},
+        luck=20.0,
+    )
+    return write_study_report(tmp_path_factory.mktemp("study") / "study.html", study)
+
+
+def clean(shown: Look) -> None:
+    """Nothing sticks out of the window or lies over something else."""
+    assert shown.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert shown.page.evaluate(_OUTSIDE) == []
+    assert shown.page.evaluate(_OVERLAPS) == []
+
+
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
+def test_every_chart_of_a_study_draws(look: Any, studied: Path, width: int, theme: str) -> None:
+    shown = look(studied, width=width, theme=theme)
+    ink = shown.ink()
+    assert set(ink) == {"means", "regret", "differences", "sweep", "fans", "weeks", "timeline"}
+    assert {name: share for name, share in ink.items() if share < 0.001} == {}
+    clean(shown)
+    shown.page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true; })")
+    shown.page.wait_for_timeout(300)
+    assert shown.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_every_choice_of_a_study_draws(look: Any, studied: Path, width: int) -> None:
+    """Each selector is put on its last choice: the views there exist, draw and do not overflow."""
+    shown = look(studied, width=width)
+    for group in shown.page.evaluate(
+        "[...new Set([...document.querySelectorAll('[data-group]')].map((e) => e.dataset.group))]"
+    ):
+        control = shown.page.locator(f"[data-group='{group}']").last
+        if control.evaluate("(e) => e.tagName") == "SELECT":
+            control.select_option(index=control.locator("option").count() - 1)
+        else:
+            control.check()
+    shown.page.wait_for_timeout(600)
+    views = shown.page.evaluate(
+        "[...document.querySelectorAll('[data-chart]')].map((e) => [e.dataset.chart, +e.dataset.view])"
+    )
+    counts = shown.page.evaluate(
+        "Object.fromEntries(Object.entries(JSON.parse(document.getElementById('jw-spec').textContent).charts)"
+        ".map(([name, chart]) => [name, chart.views.length]))"
+    )
+    assert {name: view for name, view in views if view == view} == {
+        name: count - 1 for name, count in counts.items() if count > 1
+    }
+    clean(shown)
+
+
+def test_two_selectors_of_a_chart_work_together(look: Any, studied: Path) -> None:
+    shown = look(studied)
+    fans = shown.page.locator("[data-chart=fans]")
+    note = shown.page.locator("[data-note=fans]")
+    shown.page.locator("#fans input[data-group^=place]").nth(2).check()
+    assert note.inner_text() == "site.texas.battery.energy=10 MWh: calm, texas"
+    shown.page.locator("#fans input[data-group^=policy]").nth(1).check()
+    assert note.inner_text().endswith("goes-on, texas")
+    assert fans.get_attribute("data-view") == str(1 * 3 + 2)
+
+
+def test_a_fan_hint_names_medians_and_bands(look: Any, studied: Path) -> None:
+    shown = look(studied)
+    box = shown.page.locator("[data-chart=fans]")
+    box.hover(position={"x": 500.0, "y": 80.0})
+    shown.page.wait_for_selector("[data-chart=fans] .tip-title", timeout=5_000)
+    text = shown.page.locator("[data-chart=fans] .tip").first.inner_text()
+    assert "Facility load" in text
+    assert "median" in text
+    assert " to " in text
+
+
+def test_runs_are_sorted_by_a_column_and_back(look: Any, studied: Path) -> None:
+    shown = look(studied)
+    head = shown.page.locator("#runs th", has_text="Cost")
+    column = head.evaluate("(e) => e.cellIndex")
+    cells = f"[...document.querySelectorAll('#runs tbody tr')].map((row) => row.cells[{column}].dataset.value)"
+    read = f"{cells}.filter((value) => value).map(Number)"
+    head.locator("button").click()
+    rising = shown.page.evaluate(read)
+    assert rising == sorted(rising)
+    assert head.get_attribute("aria-sort") == "ascending"
+    head.locator("button").press("Enter")
+    falling = shown.page.evaluate(read)
+    assert falling == sorted(rising, reverse=True)
+    last = shown.page.locator("#runs tbody tr").last
+    assert "it asked for an unknown battery" in last.inner_text()
+
+
+def test_the_runs_scroll_inside_their_box_on_a_phone(look: Any, studied: Path) -> None:
+    shown = look(studied, width=390)
+    box = shown.page.locator("#runs .table")
+    assert box.evaluate("(e) => e.scrollWidth > e.clientWidth + 100")
+    assert box.evaluate("(e) => { e.scrollLeft = 200; return e.scrollLeft; }") == 200
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_study_of_one_run_and_one_without_any_draw(
+    look: Any, study_report_case: Any, tmp_path: Path, width: int
+) -> None:
+    one = study_report_case.make_study(("calm",), seeds=(0,), oracle=False)
+    shown = look(write_study_report(tmp_path / "one.html", one), width=width)
+    assert set(shown.ink()) == {"fans", "weeks", "timeline"}
+    clean(shown)
+    failed = {("calm", 0): "broken", ("eager", 0): "broken"}
+    none = study_report_case.make_study(seeds=(0,), failed=failed, oracle=False)
+    shown = look(write_study_report(tmp_path / "none.html", none), width=width)
+    assert shown.ink() == {}
+    clean(shown)
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1440, "dark"), (390, "light")])
+def test_a_simulated_run_draws(look: Any, report_case: Any, tmp_path: Path, width: int, theme: str) -> None:
+    scenario = report_case.make_scenario()
+    schedule = report_case.make_result(scenario).schedule
+    trajectory = Trajectory(
+        scenario=scenario,
+        schedule=schedule,
+        policy="grid-first",
+        jobs={job.name: JobRecord(job=job.name, release_h=0.0) for job in scenario.training},
+        happenings=(
+            Happening(start_h=30.0, end_h=40.0, kind="grid-outage", where="texas"),
+            Happening(start_h=167.9, end_h=168.0, kind="shed-load", where="texas"),
+            Happening(start_h=50.0, end_h=50.0, kind="migration", where="job-1"),
+        ),
+    )
+    shown = look(write_trajectory_report(tmp_path / "run.html", trajectory), width=width, theme=theme)
+    ink = shown.ink()
+    assert {"happenings", "balance", "jobs", "waterfall"} <= set(ink)
+    assert {name: share for name, share in ink.items() if share < 0.002} == {}
+    clean(shown)

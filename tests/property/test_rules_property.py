@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from joulewright.model import CarbonPolicy, Region
 from joulewright.physics.battery import next_energy_mwh, power_range_mw
-from joulewright.policy.dispatch.machine import output_range
 from joulewright.policy.dispatch.settle import net_load_mw
 from joulewright.policy.jobs.runs import (
     cheapest_runs,
@@ -100,7 +99,7 @@ def test_dispatch_stays_within_what_devices_can_do(tiny: Any, text: str, case: d
     assert min(charge, discharge) == 0.0
     after = float(next_energy_mwh(battery, energy, charge, discharge, step_h=1.0))
     assert -1e-9 <= after <= battery.energy_mwh + 1e-9
-    able = output_range(unit, place.generators["turbine"], place.usable_mw["turbine"], 1.0)
+    able = place.generators["turbine"].output_range(unit, usable_mw=place.usable_mw["turbine"], step_h=1.0)
     output = found.generator_mw.get("turbine")
     if output is None:
         assert able.may_stop

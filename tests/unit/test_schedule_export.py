@@ -73,6 +73,23 @@ def test_jobs(planned):
     assert frame.row(3, named=True)["start"] is None
 
 
+def test_jobs_that_start_and_end_between_steps(tiny):
+    """What was simulated starts after a quarter of a step, ends in the middle of one, and says what a failure undid."""
+    scenario = tiny.scenario(tiny.site(3), steps=3, training=(tiny.job("train"),))
+    runs = [
+        tiny.run(0, 2, first_fraction=0.75, last_fraction=0.5, frees_at_end=True, lost_h=0.4),
+        tiny.run(2, 3, first_fraction=0.5),
+    ]
+    frame = jobs_frame(scenario, tiny.schedule(scenario, jobs={"train": runs}))
+    assert frame["start"].to_list() == [
+        datetime(2022, 7, 4, 0, 15, tzinfo=UTC),
+        datetime(2022, 7, 4, 2, 30, tzinfo=UTC),
+    ]
+    assert frame["end"].to_list() == [datetime(2022, 7, 4, 1, 30, tzinfo=UTC), hour(3)]
+    assert frame["work_end"].to_list() == frame["end"].to_list()
+    assert frame["lost_h"].to_list() == [0.4, None]
+
+
 def test_routing(planned):
     frame = routing_frame(*planned)
     assert frame["token_s"].to_list() == [1e4, 2e4, 0.0]

@@ -1,4 +1,4 @@
-"""``jw report``: write the report of a run as one HTML file."""
+"""``jw report``: write the report of a run or a study as one HTML file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from joulewright.cli.output import current
 )
 @common
 def command(run: Path, target: Path | None) -> int:
-    """Write the report of RUN, a run folder, as one HTML file that opens offline."""
+    """Write the report of RUN as one HTML file that opens offline.
+
+    RUN is the folder of a plan, of a study, or of one simulated run.
+    """
     from joulewright.cli.runs import write_run_report
 
     output = current()

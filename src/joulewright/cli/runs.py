@@ -60,13 +60,20 @@ def write_study(path: Path, study: Study, *, command: Iterable[str] | None = Non
 
 
 def write_run_report(target: Path, run: Path) -> Path:
-    """Write the report of a run folder to ``target``.
+    """Write the report of a plan, a study or one simulated run to ``target``.
 
     Raises
     ------
     DataError
-        If the search of that run ended without a plan.
+        If the folder is none of them, or the search of a plan ended without one.
     """
+    from joulewright.io.trajectory_folder import is_trajectory
+    from joulewright.study.folder import is_study
+
+    if is_study(run):
+        return _write_study_report(target, run)
+    if is_trajectory(run):
+        return _write_trajectory_report(target, run)
     found = read_run(run)
     if found.result.schedule is None:
         raise DataError(f"{run} ended as {found.result.status!r} without a plan, so there is nothing to report")
@@ -78,6 +85,26 @@ def write_run_report(target: Path, run: Path) -> Path:
         pareto=found.pareto,
         run_document=found.document,
     )
+
+
+def _write_study_report(target: Path, folder: Path) -> Path:
+    from joulewright.io.sealed import read_manifest
+    from joulewright.report.study_page import write_study_report
+    from joulewright.study.folder import STUDY_SCHEMA, read_study
+
+    study = read_study(folder)
+    document = read_manifest(folder, "study.json", STUDY_SCHEMA, made_by="jw simulate")
+    return write_study_report(target, study, document=document)
+
+
+def _write_trajectory_report(target: Path, folder: Path) -> Path:
+    from joulewright.io.sealed import read_manifest
+    from joulewright.io.trajectory_folder import TRAJECTORY_SCHEMA, read_trajectory
+    from joulewright.report.trajectory_page import write_trajectory_report
+
+    trajectory = read_trajectory(folder)
+    document = read_manifest(folder, "trajectory.json", TRAJECTORY_SCHEMA, made_by="jw simulate")
+    return write_trajectory_report(target, trajectory, run_document=document)
 
 
 def run_baselines(scenario: Scenario, options: PlanOptions, output: Output) -> tuple[NamedPlan, ...]:

@@ -279,15 +279,10 @@ def write(request: Request, study: StudyResult, store: RunStore | None) -> list[
 
 
 def write_report(folder: Path, study: StudyResult) -> list[Path]:
-    """Write the report of a study into its folder, where this installation can."""
-    from importlib import import_module
-    from importlib.util import find_spec
+    """Write the report of a study into its folder."""
+    from joulewright.report.study_page import write_study_report
 
-    page = "joulewright.report.study_page"
-    if find_spec(page) is None:
-        return []
-    written: Path = import_module(page).write_study_report(folder / "report.html", study)
-    return [written]
+    return [write_study_report(folder / "report.html", study, document={"command": sys.argv})]
 
 
 def conclude(request: Request, study: StudyResult, written: list[Path], output: Output) -> int:
@@ -340,7 +335,7 @@ def check_gate(expression: str, study: StudyResult, output: Output) -> None:
     GateFailedError
         If it holds for any of them.
     """
-    from joulewright.cli.compare import check_gate as check_rows
+    from joulewright.cli.gate import check_gate as check_rows
     from joulewright.study.contest import contenders_of, gate_rows
 
     policies = [item for item in contenders_of(study) if not item.foresees]

@@ -28,6 +28,7 @@ _JOB_SCHEMA: Mapping[str, Any] = {
     "end": INSTANT,
     "work_end": INSTANT,
     "power_mw": pl.Float64,
+    "lost_h": pl.Float64,
 }
 _ROUTING_SCHEMA: Mapping[str, Any] = {
     "service": pl.String,
@@ -52,10 +53,11 @@ _SET_POINT_SCHEMA: Mapping[str, Any] = {
 
 
 def jobs_frame(scenario: Scenario, schedule: Schedule) -> pl.DataFrame:
-    """One row for each uninterrupted run of a job, and one for each rejected job.
+    """One row for each uninterrupted run of a job, and one for each job that never runs.
 
-    Accelerators are held from ``start`` to ``end``, which are step boundaries; the work and its power end at
-    ``work_end``. ``power_mw`` is the IT power of all accelerators of the run [MW].
+    Accelerators are held from ``start`` to ``end``; the work and its power end at ``work_end``. In a plan the first
+    two are step boundaries; what was simulated starts and ends between them. ``power_mw`` is the IT power of all
+    accelerators of the run [MW]; ``lost_h`` is the work that a failure at the end of the run undid [h].
     """
     rows = [
         row
@@ -77,16 +79,23 @@ def _job_rows(scenario: Scenario, schedule: Schedule, job: TrainingJob) -> list[
 
 def _segment(scenario: Scenario, job: TrainingJob, segment: Segment) -> dict[str, Any]:
     timeline, fleet = scenario.timeline, scenario.site(segment.site).fleet(segment.fleet)
-    idle = timedelta(seconds=math.floor(timeline.step_s * (1.0 - segment.last_fraction) + 1e-6))
+
+    def part(fraction: float) -> timedelta:
+        """The part of a step that a segment does not use, in whole seconds."""
+        return timedelta(seconds=math.floor(timeline.step_s * (1.0 - fraction) + 1e-6))
+
+    stop = timeline.at(segment.stop_step)
+    work_end = stop - part(segment.last_fraction)
     return {
         "site": segment.site,
         "fleet": segment.fleet,
         "accelerator": fleet.accelerator,
         "accelerators": segment.accelerators,
-        "start": timeline.at(segment.first_step),
-        "end": timeline.at(segment.stop_step),
-        "work_end": timeline.at(segment.stop_step) - idle,
+        "start": timeline.at(segment.first_step) + part(segment.first_fraction),
+        "end": work_end if segment.frees_at_end else stop,
+        "work_end": work_end,
         "power_mw": segment.accelerators * job.power_on(fleet),
+        "lost_h": segment.lost_h,
     }
 
 

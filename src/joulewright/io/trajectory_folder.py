@@ -41,7 +41,7 @@ _MANIFEST, _FAMILY = "trajectory.json", "joulewright/trajectory/"
 
 
 def write_trajectory(path: str | Path, trajectory: Trajectory) -> Path:
-    """Write a trajectory folder; it replaces an earlier one only when it is complete.
+    """Write a trajectory folder; it replaces an earlier one and its report only when it is complete.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def write_trajectory(path: str | Path, trajectory: Trajectory) -> Path:
     }
     contents = {**state_files(trajectory), **{name: parquet_bytes(frame) for name, frame in tables.items()}}
     manifest = {**_manifest(trajectory, ledger), "files": seals(contents)}
-    write_folder(target, {**contents, _MANIFEST: json_bytes(manifest, indent=1)})
+    write_folder(target, {**contents, _MANIFEST: json_bytes(manifest, indent=1)}, outdated=("report.html",))
     return target
 
 

@@ -20,7 +20,7 @@ def ledger_section(view: ReportView) -> list[Markup]:
     """One table per section of the ledger, the main ones open."""
     ledger, currency = view.ledger, view.scenario.currency
     head = table(
-        "The plan in three lines",
+        f"The {view.noun} in three lines",
         ["Figure", f"[{currency}]"],
         [
             ["Value of finished work, revenue and stored energy", number(ledger.total("value"))],

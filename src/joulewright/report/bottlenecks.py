@@ -17,7 +17,7 @@ _LEAST_WORTH = 0.5
 def bottlenecks(view: ReportView) -> Iterator[str]:
     """One sentence for each binding limit, from the marginal prices of the plan."""
     yield from _carbon(view)
-    duals = view.result.duals
+    duals = view.duals
     if duals is None:
         return
     currency = view.scenario.currency
@@ -45,13 +45,13 @@ def _worth(view: ReportView, price: FloatArray) -> tuple[float, str]:
 
 
 def _carbon(view: ReportView) -> Iterator[str]:
-    carbon, duals, currency = view.scenario.carbon, view.result.duals, view.scenario.currency
+    carbon, duals, currency = view.scenario.carbon, view.duals, view.scenario.currency
     price = 0.0 if duals is None else duals.carbon_price_per_t
     if carbon.budget_kg is not None:
         used = carbon.used_kg + view.ledger.carbon_kg
         share = f" ({percent(used / carbon.budget_kg)})" if carbon.budget_kg else ""
         worth = f"; one tonne more would be worth {quantity(price, currency)}" if price > 1e-6 else ""
-        yield f"The plan uses {tonnes(used)} of the carbon budget of {tonnes(carbon.budget_kg)}{share}{worth}."
+        yield f"The {view.noun} uses {tonnes(used)} of the carbon budget of {tonnes(carbon.budget_kg)}{share}{worth}."
     for site in view.scenario.sites:
         if site.carbon_budget_kg is None:
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -64,6 +64,19 @@ def stamp(instant: datetime, zone: str) -> str:
     """
     local = instant.astimezone(ZoneInfo(zone))
     return f"{local:%a} {local.day} {local:%b %Y, %H:%M}"
+
+
+def at_position(timeline: Timeline, position: float) -> datetime:
+    """Instant at a position in steps from the start of the horizon, to the second.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> day = Timeline(start=datetime(2022, 7, 4, tzinfo=UTC), step_s=3600, steps=24)
+    >>> at_position(day, 2.25).isoformat()
+    '2022-07-04T02:15:00+00:00'
+    """
+    return timeline.start + timedelta(seconds=round(position * timeline.step_s))
 
 
 def step_stamp(timeline: Timeline, step: int, zone: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from joulewright.report.alternatives import Rival, best_rival
 from joulewright.report.bottlenecks import bottlenecks
+from joulewright.report.boxes import sentence_list, tile
 from joulewright.report.clock import step_stamp, zone_label
 from joulewright.report.markup import Child, Markup, element
 from joulewright.report.numbers import compact, energy, number, percent, plural, quantity, signed, tonnes, whole
@@ -21,21 +22,21 @@ _MOST_NAMES = 6
 def decision_section(view: ReportView, rivals: tuple[Rival, ...]) -> list[Markup]:
     """Headline, tiles and the list of what to do."""
     rival = best_rival(rivals)
-    limits = [element("li", text) for text in bottlenecks(view)]
+    limits = list(bottlenecks(view))
     return [
         element("p", headline(view, rival), class_="headline"),
-        element("dl", _tiles(view, rival), class_="tiles"),
+        element("dl", decision_tiles(view, rival), class_="tiles"),
         element("h3", "What to do"),
-        element("ul", [element("li", text) for text in _actions(view)], class_="plain"),
-        *([element("h3", "What limits the plan"), element("ul", limits, class_="plain")] if limits else []),
+        sentence_list(_actions(view)),
+        *([element("h3", "What limits the plan"), sentence_list(limits)] if limits else []),
     ]
 
 
 def headline(view: ReportView, rival: Rival | None) -> str:
     """One or two sentences with the plan's figures and its lead over the best baseline that keeps every limit."""
     ledger, currency = view.ledger, view.scenario.currency
-    if view.result.violations:
-        return f"Do not follow this plan as it stands: it breaks {plural(len(view.result.violations), 'limit')}."
+    if view.solved.violations:
+        return f"Do not follow this plan as it stands: it breaks {plural(len(view.solved.violations), 'limit')}."
     done, asked = round(ledger.total("jobs", "done")), len(view.scenario.training)
     work = f"finishes {done} of {plural(asked, 'training job')}, " if asked else ""
     amount = compact(abs(ledger.benefit), currency)
@@ -64,7 +65,8 @@ def _work_remark(fraction: float) -> str:
     return f" while doing {percent(abs(fraction - 1.0), 2)} {'more' if fraction > 1 else 'less'} work"
 
 
-def _tiles(view: ReportView, rival: Rival | None) -> list[Markup]:
+def decision_tiles(view: ReportView, rival: Rival | None = None) -> list[Markup]:
+    """Headline figures, each with its change against a rival where there is one."""
     ledger, currency = view.ledger, view.scenario.currency
     other = None if rival is None else rival.ledger
     name = "" if rival is None else rival.name
@@ -72,26 +74,21 @@ def _tiles(view: ReportView, rival: Rival | None) -> list[Markup]:
     used_before = None if other is None else other.total("energy", "facility load")
     benefit, cost, carbon_kg = (None,) * 3 if rival is None else (rival.benefit, rival.cost, rival.carbon_kg)
     tiles = [
-        _tile("Benefit", compact(ledger.benefit, currency), _delta(ledger.benefit, benefit, name, good="up")),
-        _tile("Cost", compact(ledger.cost, currency), _delta(ledger.cost, cost, name, good="down")),
-        _tile("Operational carbon", tonnes(ledger.carbon_kg), _delta(ledger.carbon_kg, carbon_kg, name, good="down")),
-        _tile("Electricity used", energy(used), _delta(used, used_before, name)),
+        tile("Benefit", compact(ledger.benefit, currency), _delta(ledger.benefit, benefit, name, good="up")),
+        tile("Cost", compact(ledger.cost, currency), _delta(ledger.cost, cost, name, good="down")),
+        tile("Operational carbon", tonnes(ledger.carbon_kg), _delta(ledger.carbon_kg, carbon_kg, name, good="down")),
+        tile("Electricity used", energy(used), _delta(used, used_before, name)),
     ]
     share = ledger.figure("service", "served share")
     if share is not None:
         latency = ledger.figure("service", "mean latency")
         note = "" if latency is None else f"mean round trip {quantity(latency, 'ms')}"
-        tiles.append(_tile("Inference served", percent(share, 4), note))
+        tiles.append(tile("Inference served", percent(share, 4), note))
     if view.scenario.training:
         met = f"{plural(round(ledger.total('jobs', 'deadlines met')), 'deadline')} met"
         done = f"{whole(ledger.total('jobs', 'done'))} of {whole(len(view.scenario.training))}"
-        tiles.append(_tile("Training jobs done", done, met))
+        tiles.append(tile("Training jobs done", done, met))
     return tiles
-
-
-def _tile(name: str, figure: str, note: Child) -> Markup:
-    values = (element("dd", figure, class_="figure"), element("dd", note, class_="change"))
-    return element("div", element("dt", name), values, class_="tile")
 
 
 def _delta(value: float, reference: float | None, name: str, *, good: Literal["up", "down"] | None = None) -> Child:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,15 @@ class LegendEntry:
     name: str
     line: bool = False
     dashed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selector:
+    """A choice of what a chart shows; all charts of a ``group`` follow it."""
+
+    group: str
+    title: str
+    choices: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +57,14 @@ class Chart:
         Selectors of one group move together; empty for a chart with one view.
     selector : str
         What is selected, e.g. ``Site``.
+    selectors : sequence of Selector
+        Several choices instead of one group; there is a view for each combination, the last choice varying fastest.
     legend : sequence of LegendEntry
         Colours; with ``toggles`` they are buttons that hide a series.
     table : Markup
         The same data as a table.
+    opened : bool
+        Whether the table is open from the start.
     """
 
     name: str
@@ -63,8 +77,16 @@ class Chart:
     settings: Mapping[str, Any] = field(default_factory=dict)
     group: str = ""
     selector: str = "Site"
+    selectors: Sequence[Selector] = ()
     legend: Sequence[LegendEntry] = ()
     toggles: bool = True
+    opened: bool = False
+
+    def choices(self) -> list[Selector]:
+        """What can be chosen, a group of its views counting as one choice."""
+        if self.selectors or not self.group:
+            return list(self.selectors)
+        return [Selector(group=self.group, title=self.selector, choices=[str(view["name"]) for view in self.views])]
 
 
 @dataclass(slots=True)
@@ -80,13 +102,15 @@ class Figures:
 
     def add(self, chart: Chart, *, selector: bool = True) -> Markup:
         """Register a chart and return its figure element."""
+        choices = chart.choices()
+        sizes = [len(choice.choices) for choice in choices]
         self.specs[chart.name] = {
             "kind": chart.kind,
             "label": chart.label,
             "views": list(chart.views),
+            "strides": {choice.group: math.prod(sizes[place + 1 :]) for place, choice in enumerate(choices)},
             **chart.settings,
         }
-        several = bool(chart.group) and len(chart.views) > 1
         return element(
             "figure",
             element(
@@ -95,25 +119,33 @@ class Figures:
                 None if chart.caption is None else element("p", chart.caption),
                 element("p", chart.views[0]["note"], data_note=chart.name) if "note" in chart.views[0] else None,
             ),
-            view_selector(chart.name, chart.group, chart.selector, [str(view["name"]) for view in chart.views])
-            if several and selector
-            else None,
+            _selectors(chart.name, choices) if selector else None,
             _legend(chart),
             element(
                 "div",
                 class_="chart",
                 data_chart=chart.name,
-                data_follows=chart.group or None,
+                data_follows=" ".join(choice.group for choice in choices) or None,
                 role="img",
                 aria_label=chart.label,
             ),
-            details("Show as a table", chart.table),
+            details("Show as a table", chart.table, open_=chart.opened),
         )
 
 
 def panel(quantity: str, unit: str, *, height: int, series: Sequence[Mapping[str, Any]], **more: Any) -> dict[str, Any]:
     """One panel of a ``lanes`` chart, ``height`` pixels high, with its axis titled ``quantity [unit]``."""
     return {"axis": f"{quantity} [{unit}]", "unit": unit, "height": height, "series": list(series), **more}
+
+
+def _selectors(name: str, choices: Sequence[Selector]) -> list[Markup]:
+    """Controls of the choices that have more than one option."""
+    several = len(choices) > 1
+    return [
+        view_selector(f"{name}-{choice.group}" if several else name, choice.group, choice.title, choice.choices)
+        for choice in choices
+        if len(choice.choices) > 1
+    ]
 
 
 def view_selector(name: str, group: str, title: str, choices: Sequence[str]) -> Markup:

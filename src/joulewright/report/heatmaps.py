@@ -48,7 +48,7 @@ def heat_section(view: ReportView, figures: Figures) -> list[Markup]:
             title="Net load on the grid",
             unit="MW",
             scale="net",
-            caption="Import less export under this plan.",
+            caption=f"Import less export under this {view.noun}.",
         ),
     )
     charts = [chart for item in maps if (chart := _chart(view, item, figures)) is not None]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from joulewright.model import JobSchedule, Timeline, TrainingJob
-from joulewright.report.clock import zone_label
+from joulewright.check.span import begin, freed, stop
+from joulewright.model import JobSchedule, Segment, Timeline, TrainingJob
+from joulewright.report.clock import at_position, zone_label
 from joulewright.report.figure import Chart, Figures, LegendEntry
 from joulewright.report.markup import Markup, table
 from joulewright.report.numbers import number, plural
@@ -58,7 +60,7 @@ def job_section(view: ReportView, figures: Figures) -> list[Markup]:
 
 
 def _in_order(view: ReportView) -> list[Placed]:
-    """Jobs by site, then by start; the rejected ones last."""
+    """Jobs by site, then by start; those that never run last."""
     order = {site.name: position for position, site in enumerate(view.sites)}
     jobs = [(job, view.schedule.jobs[job.name]) for job in view.scenario.training]
 
@@ -72,12 +74,7 @@ def _in_order(view: ReportView) -> list[Placed]:
 def _caption(view: ReportView, jobs: Sequence[Placed], *, named: bool, left_out: int) -> str:
     clock = view.common_zone()
     zone = "UTC, because the sites' clocks differ" if clock is None else zone_label(clock.zone)
-    rejected = sum(entry.rejected for _, entry in jobs)
-    parts = [
-        f"{plural(len(jobs) - rejected, 'job')} run, {plural(rejected, 'job')} rejected."
-        if rejected
-        else f"All {plural(len(jobs), 'job')} run."
-    ]
+    parts = [_tally(view, jobs)]
     parts.append(
         "The outline is the time from release to deadline. Point at a bar for the reasons; the table lists them too."
         if named
@@ -88,6 +85,23 @@ def _caption(view: ReportView, jobs: Sequence[Placed], *, named: bool, left_out:
     if left_out > 0:
         parts.append(f"{plural(left_out, 'further job')} not drawn.")
     return f"{' '.join(parts)} Times are {zone}."
+
+
+def _tally(view: ReportView, jobs: Sequence[Placed]) -> str:
+    """How many jobs run, or how they went in a simulated run."""
+    absent = sum(entry.rejected for _, entry in jobs)
+    present = plural(len(jobs) - absent, "job")
+    if view.result is not None:
+        return f"{present} run, {plural(absent, 'job')} rejected." if absent else f"All {present} run."
+    unfinished = sum(record.start_h is not None and record.end_h is None for record in view.records.values())
+    failed = sum(segment.lost_h is not None for _, entry in jobs for segment in entry.segments)
+    more = [
+        f"{unfinished} not finished at the end" if unfinished else "",
+        f"{plural(absent, 'job')} never started" if absent else "",
+        f"{plural(failed, 'run')} ended by a failure" if failed else "",
+    ]
+    told = ", ".join([f"{present} ran", *(part for part in more if part)])
+    return f"{told[0].upper()}{told[1:]}."
 
 
 def _meets(timeline: Timeline, item: Placed, steps: range) -> bool:
@@ -103,20 +117,18 @@ def _item(view: ReportView, placed: Placed, steps: range, *, window: bool) -> di
     job, entry = placed
     timeline = view.scenario.timeline
     release, deadline = timeline.position(job.release), timeline.position(job.deadline)
-    runs = [
-        [
-            segment.first_step - steps.start,
-            round(segment.stop_step - 1 + segment.last_fraction - steps.start, 3),
-            round(segment.accelerators / job.largest, 3),
-        ]
-        for segment in entry.segments
-    ]
+
+    def run(segment: Segment) -> list[float | str]:
+        """Start, end, share of the largest size, and the colour of its site."""
+        span = (round(begin(segment) - steps.start, 3), round(stop(segment) - steps.start, 3))
+        return [*span, round(segment.accelerators / job.largest, 3), view.site(segment.site).key]
+
     bounds = [round(max(release, steps.start) - steps.start, 3), round(min(deadline, steps.stop) - steps.start, 3)]
     return {
         "name": job.name,
         "key": "idle" if entry.rejected else view.site(entry.segments[0].site).key,
         "window": bounds if window or entry.rejected else None,
-        "runs": runs,
+        "runs": [run(segment) for segment in entry.segments],
         "facts": job_rows(view, job, entry),
         "reason": job_reason(view, job, entry),
     }
@@ -132,19 +144,20 @@ def _packed_rows(view: ReportView, jobs: Sequence[Placed], steps: range) -> list
     groups: dict[str, list[tuple[float, list[dict[str, Any]]]]] = {}
     for job, entry in jobs:
         if entry.rejected:
-            label, start, stop = "rejected", timeline.position(job.release), timeline.position(job.deadline)
+            label = "rejected" if view.result is not None else "never ran"
+            start, end = timeline.position(job.release), timeline.position(job.deadline)
         else:
             first, last = entry.segments[0], entry.segments[-1]
-            label, start, stop = f"{first.site} · {first.fleet}", first.first_step, last.stop_step
+            label, start, end = f"{first.site} · {first.fleet}", begin(first), freed(last)
         lanes = groups.setdefault(label, [])
         item = _item(view, (job, entry), steps, window=False)
         for position, (free, items) in enumerate(lanes):
             if free <= start:
                 items.append(item)
-                lanes[position] = (stop, items)
+                lanes[position] = (end, items)
                 break
         else:
-            lanes.append((stop, [item]))
+            lanes.append((end, [item]))
     return [
         {"name": label if position == 0 else "", "items": items}
         for label, lanes in groups.items()
@@ -154,21 +167,14 @@ def _packed_rows(view: ReportView, jobs: Sequence[Placed], steps: range) -> list
 
 def _job_table(view: ReportView, jobs: Sequence[Placed]) -> Markup:
     clock = view.common_zone()
-    timeline = view.scenario.timeline
     rows: list[list[str]] = []
     for job, entry in jobs[:_TABLE_ROWS]:
         facts = job_grid_facts(view, job, entry)
-        start = end = where = ""
-        if not entry.rejected:
-            local = timeline.starts() if clock is None else clock.local
-            where = ", ".join(sorted({segment.site for segment in entry.segments}))
-            start = str(local[min(entry.start_step, timeline.steps - 1)])[:16].replace("T", " ")
-            last = entry.segments[-1]
-            end = str(local[min(last.stop_step, timeline.steps) - 1])[:16].replace("T", " ")
+        where, start, end = _where_and_when(view, entry)
         rows.append(
             [
                 job.name,
-                where or "rejected",
+                where,
                 start,
                 end,
                 job_reason(view, job, entry),
@@ -179,14 +185,13 @@ def _job_table(view: ReportView, jobs: Sequence[Placed]) -> Markup:
         )
     more = "" if len(jobs) <= _TABLE_ROWS else f"; the first {_TABLE_ROWS} of {len(jobs)}"
     zone = "UTC" if clock is None else zone_label(clock.zone)
+    simulated = view.result is None
     return table(
         f"Training jobs{more}. Times are {zone}; cost and carbon are those of the same energy from the grid then.",
         [
             "Job",
             "Site",
-            "First step",
-            "Last step",
-            "Why",
+            *(("Start", "End", "What happened") if simulated else ("First step", "Last step", "Why")),
             "Energy [MWh]",
             f"Grid cost [{view.scenario.currency}]",
             "Grid carbon [t]",
@@ -194,3 +199,21 @@ def _job_table(view: ReportView, jobs: Sequence[Placed]) -> Markup:
         rows,
         text=range(5),
     )
+
+
+def _where_and_when(view: ReportView, entry: JobSchedule) -> tuple[str, str, str]:
+    """Sites, first and last step of a plan; in a simulated run the instants at which the job started and ended."""
+    if entry.rejected:
+        return "rejected" if view.result is not None else "never ran", "", ""
+    timeline, clock = view.scenario.timeline, view.common_zone()
+    first, last = entry.segments[0], entry.segments[-1]
+    where = ", ".join(sorted({segment.site for segment in entry.segments}))
+    if view.result is None:
+        zone = ZoneInfo("UTC" if clock is None else clock.zone)
+        instants = (at_position(timeline, begin(first)), at_position(timeline, stop(last)))
+        start, end = (f"{instant.astimezone(zone):%Y-%m-%d %H:%M}" for instant in instants)
+        return where, start, end
+    local = timeline.starts() if clock is None else clock.local
+    steps = (min(first.first_step, timeline.steps - 1), min(last.stop_step, timeline.steps) - 1)
+    start, end = (str(local[step])[:16].replace("T", " ") for step in steps)
+    return where, start, end

@@ -147,12 +147,12 @@ def signed(text: str, value: float) -> str:
     return f"+{text}" if value > 0 else text
 
 
-def plural(count: int, noun: str) -> str:
-    """``1 job``, ``2 jobs``.
+def plural(count: int, noun: str, many: str = "") -> str:
+    """``1 job``, ``2 jobs``; ``many`` is the plural where it takes more than an ``s``.
 
     Examples
     --------
-    >>> plural(1, "job"), plural(1200, "job").replace(THIN, "_")
-    ('1 job', '1_200 jobs')
+    >>> plural(1, "job"), plural(1200, "job").replace(THIN, "_"), plural(2, "policy", "policies")
+    ('1 job', '1_200 jobs', '2 policies')
     """
-    return f"{whole(count)} {noun}{'' if count == 1 else 's'}"
+    return f"{whole(count)} {noun if count == 1 else many or noun + 's'}"

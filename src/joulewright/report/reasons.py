@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from joulewright.model import Fleet, FloatArray, JobSchedule, Site, TrainingJob
-from joulewright.report.clock import span_text, stamp
+from joulewright.account.load import running_fraction
+from joulewright.check.span import begin, stop
+from joulewright.model import Fleet, FloatArray, JobSchedule, Segment, Site, TrainingJob
+from joulewright.report.clock import at_position, span_text, stamp
+from joulewright.report.course import course_of, course_text
 from joulewright.report.numbers import compact, percent, plural, quantity, tonnes
 from joulewright.report.view import ReportView
 
@@ -44,7 +47,7 @@ class JobFacts:
 
 def power_price(view: ReportView, site: Site) -> FloatArray | None:
     """Price of power at ``site`` [currency/MWh], shape ``(T,)``: the plan's own where there is one, else of import."""
-    duals = view.result.duals
+    duals = view.duals
     if duals is not None and site.name in duals.power_price_per_mwh:
         return np.asarray(duals.power_price_per_mwh[site.name])
     return None if site.grid is None else site.grid.import_price_per_mwh
@@ -96,55 +99,64 @@ def _fleet_costs(view: ReportView, job: TrainingJob, place: tuple[Site, Fleet], 
 
 
 def job_reason(view: ReportView, job: TrainingJob, entry: JobSchedule) -> str:
-    """One or two sentences: how the chosen start compares with the others the job could have had."""
-    options, currency = job_options(view, job), view.scenario.currency
+    """One or two sentences: what interrupted the job, and how its start compares with the others it could have had."""
+    told = course_text(course_of(view.scenario.timeline, entry)) if view.result is None else ""
+    sentences = (f"{told}." if told else "", _start_reason(view, job, entry))
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _start_reason(view: ReportView, job: TrainingJob, entry: JobSchedule) -> str:
+    options = job_options(view, job)
     if entry.rejected:
-        text = f"Rejected. Its value is {compact(job.value, currency)}"
-        if options is None:
-            return f"{text}."
-        least = compact(float(options.costs.min()), currency)
-        return f"{text}; power alone would cost at least {least}, before what it takes from other jobs."
+        return _absence(view, job, options)
     if job.running_since is not None:
         return "It was running already and goes on."
     if job.start is not None:
         return "Its start is pinned in the scenario."
-    if options is None:
+    if options is None or len(entry.segments) > 1:
         return ""
     if options.costs.size == 1:
         return "It has only one possible start."
-    return _comparison(view, job, entry, options)
+    return _comparison(view, job, entry.segments[0], options)
 
 
-def _comparison(view: ReportView, job: TrainingJob, entry: JobSchedule, options: Options) -> str:
-    segment, currency = entry.segments[0], view.scenario.currency
+def _absence(view: ReportView, job: TrainingJob, options: Options | None) -> str:
+    worth = f"Its value is {compact(job.value, view.scenario.currency)}"
+    if view.result is None:
+        return f"Did not run within the horizon. {worth}."
+    if options is None:
+        return f"Rejected. {worth}."
+    least = compact(float(options.costs.min()), view.scenario.currency)
+    return f"Rejected. {worth}; power alone would cost at least {least}, before what it takes from other jobs."
+
+
+def _comparison(view: ReportView, job: TrainingJob, segment: Segment, options: Options) -> str:
     site = view.scenario.site(segment.site)
     price = power_price(view, site)
     if price is None:
         return ""
-    starts = range(segment.first_step, segment.first_step + 1)
-    fleet = site.fleet(segment.fleet)
-    per_step = view.step_h * segment.accelerators * job.power_on(fleet) * site.pue * price
-    chosen = float(
-        run_cost(
-            starts,
-            segment.stop_step - segment.first_step,
-            last_fraction=segment.last_fraction,
-            cost_per_step=per_step,
-        )[0]
-    )
-    return _ranking(chosen, options, currency)
+    window, used_mwh = _energy_use(view, job, segment)
+    return _ranking(view, float(used_mwh @ price[window]), options)
 
 
-def _ranking(chosen: float, options: Options, currency: str) -> str:
+def _energy_use(view: ReportView, job: TrainingJob, segment: Segment) -> tuple[slice, FloatArray]:
+    """Steps of a segment within the horizon and its energy at the meter in each of them [MWh]."""
+    site = view.scenario.site(segment.site)
+    window = slice(segment.first_step, min(segment.stop_step, view.scenario.timeline.steps))
+    hours = view.step_h * running_fraction(segment)[: max(0, window.stop - window.start)]
+    return window, hours * segment.accelerators * job.power_on(site.fleet(segment.fleet)) * site.pue[window]
+
+
+def _ranking(view: ReportView, chosen: float, options: Options) -> str:
     """The chosen cost among those of all possible starts."""
-    count = options.costs.size
+    count, currency = options.costs.size, view.scenario.currency
     cheaper = int(np.count_nonzero(options.costs < chosen - 1e-6 * abs(chosen)))
     starts = f"{plural(count, 'possible start')}{'' if options.sites == 1 else f' at {options.sites} sites'}"
     cost = f"Power for this start costs {compact(chosen, currency)}"
     if cheaper > count / 2:
         least = compact(float(options.costs.min()), currency)
         others = f"{plural(cheaper, 'start')} of {starts} would be cheaper (from {least})"
-        return f"{cost}. {others}, so other jobs or limits decide here."
+        return f"{cost}. {others}{'.' if view.result is None else ', so other jobs or limits decide here.'}"
     rank = "the cheapest" if cheaper == 0 else f"cheaper than {percent(1.0 - cheaper / count, 2)}"
     early = ""
     if options.earliest_cost > chosen * _CLOSE:
@@ -154,16 +166,10 @@ def _ranking(chosen: float, options: Options, currency: str) -> str:
 
 def job_grid_facts(view: ReportView, job: TrainingJob, entry: JobSchedule) -> JobFacts:
     """Energy of the job at the meter, and its cost and carbon if all of it came from the grid at that time."""
-    timeline = view.scenario.timeline
     energy = cost = carbon = 0.0
     for segment in entry.segments:
         site = view.scenario.site(segment.site)
-        stop = min(segment.stop_step, timeline.steps)
-        hours = np.full(max(0, stop - segment.first_step), timeline.step_h)
-        if stop == segment.stop_step:
-            hours[-1:] *= segment.last_fraction
-        window = slice(segment.first_step, stop)
-        used = hours * segment.accelerators * job.power_on(site.fleet(segment.fleet)) * site.pue[window]
+        window, used = _energy_use(view, job, segment)
         energy += float(used.sum())
         intensity = view.scenario.deciding_intensity(site)
         if site.grid is not None:
@@ -181,18 +187,30 @@ def job_rows(view: ReportView, job: TrainingJob, entry: JobSchedule) -> list[lis
         ["May run", f"{stamp(job.release, zone)} to {stamp(job.deadline, zone)}"],
     ]
     if not entry.rejected:
-        timeline, facts, last = view.scenario.timeline, job_grid_facts(view, job, entry), entry.segments[-1]
-        end_h = (last.stop_step - 1 + last.last_fraction) * timeline.step_h
-        slack_h = (job.deadline - timeline.start).total_seconds() / 3600.0 - end_h
-        where = sorted({f"{segment.site} · {segment.fleet}" for segment in entry.segments})
-        rows += [
-            ["Runs at", ", ".join(where)],
-            ["Starts", stamp(timeline.at(entry.start_step), zone)],
-            ["Slack", span_text(round(slack_h, 2)) if slack_h >= 0 else f"late by {span_text(-slack_h)}"],
-            ["Energy", quantity(facts.energy_mwh, "MWh")],
-            ["Grid cost then", compact(facts.grid_cost, view.scenario.currency)],
-            ["Grid carbon then", tonnes(facts.grid_carbon_kg)],
-        ]
+        rows += _run_rows(view, job, entry)
     if job.value:
         rows.append(["Value", compact(job.value, view.scenario.currency)])
     return rows
+
+
+def _run_rows(view: ReportView, job: TrainingJob, entry: JobSchedule) -> list[list[str]]:
+    """What there is to say about a job that runs."""
+    timeline, zone = view.scenario.timeline, view.site(entry.segments[0].site).zone
+    facts, course = job_grid_facts(view, job, entry), course_text(course_of(timeline, entry))
+    record = view.records.get(job.name)
+    end_h = stop(entry.segments[-1]) * timeline.step_h
+    slack_h = (job.deadline - timeline.start).total_seconds() / 3600.0 - end_h
+    where = sorted({f"{segment.site} · {segment.fleet}" for segment in entry.segments})
+    rows = [["Runs at", ", ".join(where)], ["Starts", stamp(at_position(timeline, begin(entry.segments[0])), zone)]]
+    if course:
+        rows.append(["Course", course])
+    if record is not None and record.end_h is None:
+        rows.append(["At the end", f"{percent(record.done_fraction)} of the work is done"])
+    else:
+        rows.append(["Slack", span_text(round(slack_h, 2)) if slack_h >= 0 else f"late by {span_text(-slack_h)}"])
+    return [
+        *rows,
+        ["Energy", quantity(facts.energy_mwh, "MWh")],
+        ["Grid cost then", compact(facts.grid_cost, view.scenario.currency)],
+        ["Grid carbon then", tonnes(facts.grid_carbon_kg)],
+    ]

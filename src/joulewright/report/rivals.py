@@ -97,7 +97,7 @@ def _table(view: ReportView, rivals: Sequence[Rival]) -> Markup:
         benefit=ours.benefit,
         cost=ours.cost,
         carbon_kg=ours.carbon_kg,
-        violations=len(view.result.violations),
+        violations=len(view.solved.violations),
         change=None,
         ledger=ours,
     )

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib import resources
+from typing import Any
 
-from joulewright.model import Scenario
+from joulewright.model import Scenario, Timeline
 from joulewright.report.clock import span_text
+from joulewright.report.document import licences
 from joulewright.report.markup import Child, Markup, details, element, table
 from joulewright.report.numbers import number, percent, plural, whole
 from joulewright.report.view import ReportView
 
 _SYNTHETIC = "synthetic"
+_FACTS = (
+    ("Policy", "policy"),
+    ("Seed", "seed"),
+    ("Written", "written"),
+    ("Platform", "platform"),
+    ("Schema", "schema_version"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +51,18 @@ class DataFile:
 
 
 def data_files(scenario: Scenario) -> tuple[DataFile, ...]:
-    """Series files of the scenario, each once, in the order in which they were read.
+    """Series files of the scenario, each once, in the order in which they were read."""
+    return files_of(scenario.provenance)
 
-    ``Scenario.provenance["series"]`` lists one record for each column that was read, with ``file``, ``column``,
-    ``sha256``, ``rows``, ``interpolated`` and ``note``.
+
+def files_of(provenance: Mapping[str, Any]) -> tuple[DataFile, ...]:
+    """Series files of a scenario's provenance, each once.
+
+    ``provenance["series"]`` lists one record for each column that was read, with ``file``, ``column``, ``sha256``,
+    ``rows``, ``interpolated`` and ``note``.
     """
     found: dict[str, DataFile] = {}
-    for record in scenario.provenance.get("series", ()):
+    for record in provenance.get("series", ()):
         path, column = str(record.get("file", "unnamed")), str(record.get("column") or "")
         known = found.get(path, DataFile(path=path))
         found[path] = DataFile(
@@ -79,40 +92,57 @@ def estimated_fraction(scenario: Scenario) -> float:
 
 def sources_section(view: ReportView) -> list[Markup]:
     """Run facts, input files, carbon series and third-party notices."""
-    parts = [element("dl", [[element("dt", k), element("dd", v)] for k, v in _run_facts(view)], class_="facts")]
-    parts += [part for part in (_file_table(view), _series_table(view)) if part is not None]
-    licences = resources.files("joulewright.report").joinpath("assets/LICENSE-echarts.txt").read_text("utf-8")
-    parts.append(details("Software inside this page: Apache ECharts and its licences", element("pre", licences)))
-    return parts
+    parts = [fact_list([*_own_facts(view), *run_facts(view.document, view.scenario.provenance)])]
+    parts += [part for part in (file_table(view.scenario.provenance), _series_table(view)) if part is not None]
+    return [*parts, licence_notice()]
 
 
-def _run_facts(view: ReportView) -> Iterator[tuple[str, Child]]:
-    result, timeline, document = view.result, view.scenario.timeline, view.document
-    provenance = view.scenario.provenance
-    yield "Scenario", view.scenario.name
+def fact_list(facts: Iterable[tuple[str, Child]]) -> Markup:
+    """Names and what they stand for, in two columns."""
+    return element("dl", [[element("dt", name), element("dd", text)] for name, text in facts], class_="facts")
+
+
+def licence_notice() -> Markup:
+    """Notices of the software inside the page, opened on demand."""
+    return details("Software inside this page: Apache ECharts and its licences", element("pre", licences()))
+
+
+def horizon_text(timeline: Timeline) -> str:
+    """First and last instant and the steps."""
     steps = f"{whole(timeline.steps)} steps of {span_text(timeline.step_h)}"
-    yield "Horizon", f"{timeline.start:%Y-%m-%d %H:%M} to {timeline.end:%Y-%m-%d %H:%M} UTC, {steps}"
-    yield "Strategy", f"{result.strategy}, seed {result.seed}, {plural(result.threads, 'thread')}"
-    yield "Solver", str(result.solver)
-    yield "Effort", f"{number(result.seconds)} s, {number(result.cpu_s)} CPU s"
-    if provenance.get("overrides"):
-        pairs = (f"{key}={value}" for key, value in provenance["overrides"].items())
-        yield "Changed with --set", element("code", ", ".join(pairs))
-    if document.get("command"):
-        command = document["command"]
+    return f"{timeline.start:%Y-%m-%d %H:%M} to {timeline.end:%Y-%m-%d %H:%M} UTC, {steps}"
+
+
+def _own_facts(view: ReportView) -> Iterator[tuple[str, Child]]:
+    yield "Scenario", view.scenario.name
+    yield "Horizon", horizon_text(view.scenario.timeline)
+    result = view.result
+    if result is not None:
+        yield "Strategy", f"{result.strategy}, seed {result.seed}, {plural(result.threads, 'thread')}"
+        yield "Solver", str(result.solver)
+        yield "Effort", f"{number(result.seconds)} s, {number(result.cpu_s)} CPU s"
+
+
+def run_facts(document: Mapping[str, Any], provenance: Mapping[str, Any]) -> Iterator[tuple[str, Child]]:
+    """What a run document and the provenance of its scenario say about how the run was made."""
+    overrides = provenance.get("overrides")
+    if overrides:
+        yield "Changed with --set", element("code", ", ".join(f"{key}={value}" for key, value in overrides.items()))
+    command = document.get("command")
+    if command:
         yield "Command", element("code", command if isinstance(command, str) else " ".join(map(str, command)))
-    for title, key in (("Written", "written"), ("Platform", "platform"), ("Schema", "schema_version")):
-        if document.get(key):
+    for title, key in _FACTS:
+        if document.get(key) is not None:
             yield title, str(document[key])
     versions = document.get("versions")
     if isinstance(versions, Mapping):
         yield "Versions", ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
-def _file_table(view: ReportView) -> Markup | None:
-    provenance = view.scenario.provenance
+def file_table(provenance: Mapping[str, Any]) -> Markup | None:
+    """The scenario file and its series files, with what they say about themselves; None without any."""
     origin = provenance.get("scenario")
-    files = list(data_files(view.scenario))
+    files = list(files_of(provenance))
     if isinstance(origin, Mapping) and origin.get("file"):
         files.insert(0, DataFile(path=str(origin["file"]), sha256=str(origin.get("sha256") or ""), note="the scenario"))
     if not files:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from joulewright.report.numbers import compact, energy, number, percent, quantity, signed, tonnes
+from joulewright.report.numbers import number, percent, signed
+from joulewright.report.study_figures import Show, chance_text, contest, figures_of, interval_text, range_text
 from joulewright.report.terminal import add_text_row, text_table
 from joulewright.study.result import ORACLE, Comparison, Estimate, StudyResult
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-Show = Callable[[float], str]
-
 _SIGNIFICANT = 0.05
-_ROUNDING = 1e-9
-_NOTHING = 1e-6
 
 
 def study_table(study: StudyResult) -> Table:
@@ -55,75 +52,27 @@ def difference_tables(comparisons: Iterable[Comparison], currency: str) -> list[
     variants = len({(item.variant, item.reference_variant) for item in listed}) > 1
     groups: dict[str, list[Comparison]] = {}
     for item in listed:
-        groups.setdefault(_contest(item, variants=variants), []).append(item)
+        groups.setdefault(contest(item, variants=variants), []).append(item)
     tables = []
-    for contest, items in groups.items():
-        table = text_table(contest, ["", "difference", "interval", "p, corrected", "pairs"], whole_names=True)
+    for title, items in groups.items():
+        table = text_table(title, ["", "difference", "interval", "p, corrected", "pairs"], whole_names=True)
         for item in items:
-            title, show = shown.get(item.figure, (item.figure, number))
+            name, show = shown.get(item.figure, (item.figure, number))
             style = "" if item.significant(_SIGNIFICANT) else "dim"
-            add_text_row(table, [title, *_difference(item, show)], style=style)
+            add_text_row(table, [name, *_difference(item, show)], style=style)
         tables.append(table)
     return tables
 
 
-def interval_text(estimate: Estimate | None, show: Show) -> str:
-    """A mean, with half its interval where that is more than rounding; empty without a value.
-
-    Examples
-    --------
-    >>> interval_text(Estimate(mean=2.0, low=1.5, high=2.5, count=3), lambda value: f"{value:.1f}")
-    '2.0 ± 0.5'
-    """
-    if estimate is None:
-        return ""
-    half = estimate.half_width
-    if half is None or half <= _ROUNDING * abs(estimate.mean):
-        return show(estimate.mean)
-    return f"{show(estimate.mean)} ± {show(half)}"
-
-
 def _difference(item: Comparison, show: Show) -> list[str]:
-    found, half = item.difference, item.difference.half_width
-    if found.low is None or found.high is None or half is None:
-        interval = "none"
-    elif half <= _ROUNDING * abs(found.mean):
-        interval = "all pairs alike"
-    else:
-        interval = f"{show(found.low)} to {show(found.high)}"
-    chance = "not tested" if item.adjusted_p_value is None else number(item.adjusted_p_value, 2)
-    return [signed(show(found.mean), found.mean), interval, chance, str(found.count)]
-
-
-def _contest(item: Comparison, *, variants: bool) -> str:
-    """What is compared with what, in words."""
-    if item.variant != item.reference_variant:
-        return f"{item.policy}: {item.variant} less {item.reference_variant}"
-    where = f"{item.variant}: " if variants and item.variant else ""
-    return f"{where}{item.policy} less {item.reference}"
+    found = item.difference
+    chance = chance_text(item.adjusted_p_value)
+    return [signed(show(found.mean), found.mean), range_text(found, show), chance, str(found.count)]
 
 
 def _columns(currency: str) -> dict[str, tuple[str, Show]]:
     """Titles of the columns, the figures they show and how."""
-
-    def money(value: float) -> str:
-        return compact(0.0 if abs(value) < _NOTHING else value, currency)
-
-    def share(value: float) -> str:
-        return percent(0.0 if abs(value) < _NOTHING else value)
-
-    return {
-        "benefit": ("benefit", money),
-        "cost": ("cost", money),
-        "carbon": ("carbon_kg", tonnes),
-        "unserved": ("unserved_mwh", energy),
-        "curtailed": ("curtailed_mwh", energy),
-        "peak import": ("peak_import_mw", lambda value: quantity(value, "MW")),
-        "deadlines met": ("deadlines_met", number),
-        "served": ("served_fraction", lambda value: percent(value, 4)),
-        "regret": ("regret", money),
-        "regret share": ("regret_fraction", share),
-    }
+    return {figure.title.lower(): (figure.key, figure.show) for figure in figures_of(currency)}
 
 
 _ONLY_WHERE_ANY = ("unserved_mwh", "deadlines_met")

@@ -19,7 +19,7 @@ def front_section(view: ReportView, figures: Figures, front: list[FrontPoint]) -
     ours = FrontPoint(
         benefit=view.ledger.benefit,
         carbon_kg=view.ledger.carbon_kg,
-        abatement_cost_per_t=None if view.result.duals is None else view.result.duals.carbon_price_per_t,
+        abatement_cost_per_t=None if view.duals is None else view.duals.carbon_price_per_t,
         current=True,
     )
     listed = sorted([*front, ours], key=lambda point: (point.carbon_kg, point.benefit))

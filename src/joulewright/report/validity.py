@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC
 from typing import Literal
 
+from joulewright.check import Violation
 from joulewright.errors import Diagnostic
 from joulewright.model import GridConnection
+from joulewright.report.boxes import Finding, finding_list, sentence_list
 from joulewright.report.markup import Markup, details, element
 from joulewright.report.numbers import THIN, compact, energy, percent, plural, quantity, scientific
 from joulewright.report.sources import data_files, estimated_fraction, is_synthetic
 from joulewright.report.view import ReportView
 
 _RESIDUAL_MW = 1e-6
+_MOST_BROKEN = 50
+_FORESIGHT = (
+    "Perfect foresight: prices, weather, demand and carbon intensity of the whole horizon are taken as known. "
+    "A forecast would earn less."
+)
 _FEW_ESTIMATED, _FEW_FILLED = 0.05, 0.01
 _STATUS = {
     "optimal": "Solved to the requested gap by the exact strategy.",
@@ -26,60 +32,56 @@ _STATUS = {
     "work-limit": "Stopped by the work limit.",
     "interrupted": "Interrupted; this is the best plan found until then.",
 }
-_MARKS = {"good": "✓", "warn": "!", "bad": "✗"}
 _SEVERITIES: tuple[Literal["error", "warning", "note"], ...] = ("error", "warning", "note")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One line of the box; ``mood`` says whether it is fine, worth a look or wrong."""
-
-    mood: Literal["good", "warn", "bad"]
-    title: str
-    text: str
-
-
 def validity_findings(view: ReportView) -> tuple[Finding, ...]:
-    """Findings in the order of the box."""
+    """Findings about a plan in the order of the box."""
     return (
         _gap(view),
         _violations(view),
-        _residual(view),
+        residual_finding(view),
         _same_total(view),
-        _unserved(view),
-        _estimated(view),
-        _synthetic(view),
-        _diagnostics(view),
+        unserved_finding(view),
+        *data_findings(view),
     )
+
+
+def data_findings(view: ReportView) -> tuple[Finding, ...]:
+    """What is to be said about the input data."""
+    return (_estimated(view), _synthetic(view), _diagnostics(view))
 
 
 def validity_section(view: ReportView) -> list[Markup]:
     """The findings, the assumptions and every diagnostic."""
-    words = {"good": "fine", "warn": "worth a look", "bad": "wrong"}
-    items = [
-        element(
-            "li",
-            element("span", _MARKS[item.mood], class_=f"mark {item.mood}", role="img", aria_label=words[item.mood]),
-            element("div", element("strong", item.title), element("span", item.text)),
+    parts = [finding_list(validity_findings(view))]
+    parts += assumption_parts(view, notes=view.solved.notes)
+    if view.solved.violations:
+        parts.append(
+            details(f"Broken limits ({len(view.solved.violations)})", broken_list(view.solved.violations), open_=True)
         )
-        for item in validity_findings(view)
-    ]
-    parts = [element("ul", items, class_="checks")]
-    assumptions = list(_assumptions(view))
-    if assumptions:
-        parts.append(element("h3", "Assumptions and notes"))
-        parts.append(element("ul", [element("li", text) for text in assumptions], class_="plain"))
-    if view.result.violations:
-        listed = [element("li", str(violation)) for violation in view.result.violations[:50]]
-        parts.append(details(f"Broken limits ({len(view.result.violations)})", element("ul", listed), open_=True))
+    return [*parts, *diagnostic_parts(view)]
+
+
+def assumption_parts(view: ReportView, *, notes: Iterable[str] = ()) -> list[Markup]:
+    """Assumptions and notes, ``notes`` after those about the scenario; nothing where there are none."""
+    assumptions = [*_assumptions(view), *notes, *view.ledger.notes]
+    return [element("h3", "Assumptions and notes"), sentence_list(assumptions)] if assumptions else []
+
+
+def broken_list(violations: Sequence[Violation]) -> Markup:
+    """The first broken limits."""
+    return element("ul", [element("li", str(violation)) for violation in violations[:_MOST_BROKEN]])
+
+
+def diagnostic_parts(view: ReportView) -> list[Markup]:
+    """Every diagnostic, opened on demand; nothing without any."""
     found = view.scenario.diagnostics
-    if found:
-        parts.append(details(f"All diagnostics ({len(found)})", _diagnostic_list(found)))
-    return parts
+    return [details(f"All diagnostics ({len(found)})", _diagnostic_list(found))] if found else []
 
 
 def _gap(view: ReportView) -> Finding:
-    result, currency = view.result, view.scenario.currency
+    result, currency = view.solved, view.scenario.currency
     status = _STATUS.get(result.status, result.status)
     if result.gap is None or result.objective is None or not math.isfinite(result.bound):
         return Finding(mood="warn", title="No certified gap", text=status)
@@ -98,7 +100,7 @@ def _small_percent(fraction: float) -> str:
 
 
 def _violations(view: ReportView) -> Finding:
-    count = len(view.result.violations)
+    count = len(view.solved.violations)
     if count:
         return Finding(mood="bad", title=plural(count, "broken limit"), text="The independent check lists them below.")
     return Finding(
@@ -108,7 +110,8 @@ def _violations(view: ReportView) -> Finding:
     )
 
 
-def _residual(view: ReportView) -> Finding:
+def residual_finding(view: ReportView) -> Finding:
+    """Whether supply and use are equal in every step."""
     most = max((site.residual_mw for site in view.sites), default=0.0)
     text = "0" if most == 0.0 else scientific(most)
     return Finding(
@@ -119,7 +122,7 @@ def _residual(view: ReportView) -> Finding:
 
 
 def _same_total(view: ReportView) -> Finding:
-    result, benefit = view.result, view.ledger.benefit
+    result, benefit = view.solved, view.ledger.benefit
     if result.objective is None:
         return Finding(
             mood="warn", title="No objective value", text="The planner reported none for the ledger to match."
@@ -133,7 +136,8 @@ def _same_total(view: ReportView) -> Finding:
     )
 
 
-def _unserved(view: ReportView) -> Finding:
+def unserved_finding(view: ReportView) -> Finding:
+    """Whether power, inference or jobs are left unserved."""
     unserved = view.ledger.total("energy", "unserved")
     share = view.ledger.figure("service", "served share")
     left = 0.0 if share is None else max(0.0, 1.0 - share)
@@ -187,10 +191,8 @@ def _diagnostics(view: ReportView) -> Finding:
 
 def _assumptions(view: ReportView) -> Iterator[str]:
     scenario = view.scenario
-    yield (
-        "Perfect foresight: prices, weather, demand and carbon intensity of the whole horizon are taken as known. "
-        "A forecast would earn less."
-    )
+    if view.result is not None:
+        yield _FORESIGHT
     carbon = scenario.carbon
     yield f"Carbon counts the {carbon.kind} {carbon.scope} intensity of grid import and the emissions of generators."
     if not carbon.credit_export:
@@ -201,11 +203,9 @@ def _assumptions(view: ReportView) -> Iterator[str]:
             if battery.terminal_value_per_mwh is not None:
                 worth = quantity(battery.terminal_value_per_mwh, f"{scenario.currency}/MWh")
                 yield f"Energy left in {battery.name} at {site.name} is worth {worth}."
-    for event in scenario.events:
+    for event in scenario.events if view.result is not None else ():
         start, end = event.start.astimezone(UTC), event.end.astimezone(UTC)
         yield f"Known event: {event.kind} at {event.site}, {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC."
-    yield from view.result.notes
-    yield from view.ledger.notes
 
 
 def _grid_assumptions(grids: Sequence[GridConnection]) -> Iterator[str]:

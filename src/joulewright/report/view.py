@@ -1,16 +1,16 @@
-"""What the sections of a report read: the plan with its loads, flows, local clocks and the span worth zooming into."""
+"""What the sections of a report read: a plan or run with its loads, flows, clocks and the span worth zooming into."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from joulewright.account import Ledger, SiteLoad, site_load
-from joulewright.model import FloatArray, Scenario, Schedule, Site, SiteSchedule
-from joulewright.plan.result import PlanResult
+from joulewright.model import FloatArray, JobRecord, Scenario, Schedule, Site, SiteSchedule
+from joulewright.plan.result import Duals, PlanResult
 from joulewright.report.clock import Instants, local_starts, offsets, zone_label, zone_of
 from joulewright.report.palette import site_key
 
@@ -112,12 +112,14 @@ class SiteView:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ReportView:
-    """A solved scenario prepared for the sections.
+    """A plan or a simulated run prepared for the sections.
 
     Attributes
     ----------
-    scenario, result, schedule, ledger
-        The plan with its figures.
+    scenario, schedule, ledger
+        What was done, with its figures.
+    result : PlanResult or None
+        How the plan was found; None for a simulated run.
     sites : tuple of SiteView
         In file order.
     window : range
@@ -126,16 +128,42 @@ class ReportView:
         How the window was chosen; empty for the whole horizon.
     document : mapping
         The run document (command, versions, input hashes).
+    records : mapping of str to JobRecord
+        How each job went in a simulated run; empty for a plan.
     """
 
     scenario: Scenario
-    result: PlanResult
+    result: PlanResult | None
     schedule: Schedule
     ledger: Ledger
     sites: tuple[SiteView, ...]
     window: range
     window_reason: str
     document: Mapping[str, Any]
+    records: Mapping[str, JobRecord] = field(default_factory=dict)
+
+    @property
+    def solved(self) -> PlanResult:
+        """How the plan was found.
+
+        Raises
+        ------
+        ValueError
+            If this is a simulated run.
+        """
+        if self.result is None:
+            raise ValueError(f"{self.schedule.planner!r} was simulated; there is no result of a planner to show")
+        return self.result
+
+    @property
+    def duals(self) -> Duals | None:
+        """Marginal prices, where a planner found them."""
+        return None if self.result is None else self.result.duals
+
+    @property
+    def noun(self) -> str:
+        """What is shown: ``plan`` or ``run``."""
+        return "run" if self.result is None else "plan"
 
     @property
     def step_h(self) -> float:
@@ -190,9 +218,15 @@ class ReportView:
 
 
 def build_view(
-    scenario: Scenario, result: PlanResult, schedule: Schedule, ledger: Ledger, document: Mapping[str, Any]
+    scenario: Scenario,
+    result: PlanResult | None,
+    schedule: Schedule,
+    ledger: Ledger,
+    document: Mapping[str, Any],
+    *,
+    records: Mapping[str, JobRecord] | None = None,
 ) -> ReportView:
-    """Prepare a plan for the report."""
+    """Prepare a plan, or a simulated run without a result, for the report."""
     sites = tuple(_site_view(scenario, schedule, site, position) for position, site in enumerate(scenario.sites))
     window, reason = _window(scenario, sites)
     return ReportView(
@@ -204,6 +238,7 @@ def build_view(
         window=window,
         window_reason=reason,
         document=document,
+        records=records or {},
     )
 
 

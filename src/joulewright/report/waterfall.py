@@ -53,7 +53,7 @@ def _waterfall(view: ReportView) -> Chart:
     steps, carbon = waterfall_steps(view), view.scenario.carbon
     items = [{"key": step["key"], "name": step["name"], "value": step["kg"] / 1e3} for step in steps]
     total = view.ledger.carbon_kg
-    items.append({"key": "carbon", "name": "Total of this plan", "value": total / 1e3, "total": True})
+    items.append({"key": "carbon", "name": f"Total of this {view.noun}", "value": total / 1e3, "total": True})
     budget = ""
     if carbon.budget_kg is not None:
         left = carbon.budget_kg - carbon.used_kg
@@ -67,7 +67,7 @@ def _waterfall(view: ReportView) -> Chart:
         title="Operational carbon by source [t]",
         label="Waterfall from grid import and generators of each site to the total, in t.",
         caption=f"Under the {carbon.kind} {carbon.scope} series, which drives decisions. Embodied carbon of hardware "
-        f"that is already bought is not part of an operating plan.{budget}",
+        f"that is already bought is not part of an operating {view.noun}.{budget}",
         views=[{"name": "", "items": items}],
         settings={"unit": "t"},
         table=table(
@@ -98,7 +98,7 @@ def _beside_chart(view: ReportView, beside: list[tuple[str, float, str]], method
     score = next((f.value for f in methods if not f.site and f.method.startswith("24/7")), None)
     credit = view.ledger.total("export credit by series", view.ledger.carbon_series)
     sentences = [
-        "The same plan under every declared series and method, on-site generation included. The first decides."
+        f"The same {view.noun} under every declared series and method, on-site generation included. The first decides."
     ]
     if score is not None:
         sentences.append(f"24/7 carbon-free score: {percent(score)}.")
@@ -108,8 +108,8 @@ def _beside_chart(view: ReportView, beside: list[tuple[str, float, str]], method
     return Chart(
         name="methods",
         kind="bars",
-        title="Other carbon figures for the same plan [t]",
-        label="Bars of the plan's carbon under every declared series and reporting method, in t.",
+        title=f"Other carbon figures for the same {view.noun} [t]",
+        label=f"Bars of the {view.noun}'s carbon under every declared series and reporting method, in t.",
         caption=" ".join(sentences),
         views=[
             {

@@ -78,7 +78,7 @@ const jwCharts = (() => {
   function lanes(chart, view, width) {
     const narrow = width < NARROW;
     const left = 50, right = narrow ? 8 : 16, gap = 42, axis = view.axis;
-    const zoom = !narrow && axis.steps > 48;
+    const zoom = !narrow && axis.steps > 48 && view.panels.length > 0;
     const grids = [], xAxes = [], yAxes = [], series = [];
     let top = 28;
     view.panels.forEach((panel, index) => {
@@ -87,6 +87,7 @@ const jwCharts = (() => {
       grids.push({ left, right, top, height, containLabel: false });
       xAxes.push(timeAxis(axis, width - left - right, { index, labels: last }));
       yAxes.push(valueAxis(panel.axis, { gridIndex: index, ...extent(panel, panel.height > 140 ? 6 : 3) }));
+      if (view.mark) series.push(shade(view.mark, index));
       series.push(...laneSeries(panel, index, axis));
       top += height + (last ? 0 : gap);
     });
@@ -110,10 +111,11 @@ const jwCharts = (() => {
     let low = panel.min === undefined ? Infinity : panel.min, high = panel.max === undefined ? -Infinity : panel.max;
     for (const item of panel.series) {
       const stack = item.down ? down : up;
+      const least = item.low && values(item.low);
       values(item.values).forEach((value, step) => {
         if (value === null) return;
         if (item.area !== undefined) stack[step] += value;
-        else { low = Math.min(low, value); high = Math.max(high, value); }
+        else { low = Math.min(low, least ? least[step] : value); high = Math.max(high, value); }
       });
     }
     if (panel.max === undefined && panel.series.every((item) => item.area === undefined)) high += 0.03 * (high - Math.min(0, low));
@@ -132,6 +134,7 @@ const jwCharts = (() => {
   function laneSeries(panel, index, axis) {
     const base = { silent: true, xAxisIndex: index, yAxisIndex: index };
     const sums = { up: [], down: [] };
+    const filled = (points, fill, opacity) => ({ type: "polygon", emphasisDisabled: true, shape: { points }, style: { fill, opacity } });
     const stops = { ...base, type: "scatter", symbolSize: 0, data: Array.from({ length: axis.steps }, (_, step) => [step + 0.5, 0]) };
     return [stops, ...panel.series.map((item) => {
       const data = values(item.values), sign = item.down ? -1 : 1, held = item.boundary ? [0] : [0, 1], fill = colour(`q-${item.key}`);
@@ -145,11 +148,21 @@ const jwCharts = (() => {
           return [from, below[step]];
         });
         const edge = (api, side) => layer.flatMap((pair, step) => held.map((more) => at(api, step + more, sign * pair[side])));
-        shape = (api) => ({ type: "polygon", emphasisDisabled: true, shape: { points: [...edge(api, 1), ...edge(api, 0).reverse()] },
-          style: { fill, opacity: item.area } });
+        shape = (api) => filled([...edge(api, 1), ...edge(api, 0).reverse()], fill, item.area);
+      } else if (item.low) {
+        const edge = (api, side) => side.flatMap((value, step) => held.map((more) => at(api, step + more, value)));
+        shape = (api) => filled([...edge(api, data), ...edge(api, values(item.low)).reverse()], fill, item.opacity);
       }
       return { ...base, type: "custom", name: item.name, data: [[0, 0]], clip: true, renderItem: (_, api) => shape(api) };
     })];
+  }
+
+  /* The steps of a panel that a reader should look at. */
+  function shade([first, stop], index) {
+    return { type: "custom", silent: true, xAxisIndex: index, yAxisIndex: index, data: [[0, 0]], clip: true, renderItem: (params, api) => {
+      const [[left], [right], { y, height }] = [api.coord([first, 0]), api.coord([stop, 0]), params.coordSys];
+      return { type: "rect", emphasisDisabled: true, shape: { x: left, y, width: right - left, height }, style: { fill: colour("accent-soft") } };
+    } };
   }
 
   /* Polylines through the steps, broken where a value is missing. */
@@ -173,13 +186,15 @@ const jwCharts = (() => {
         if (value === null || (item.area !== undefined && Math.abs(value) < 5e-4)) continue;
         const group = item.group || "";
         if (!groups.has(group)) groups.set(group, []);
-        groups.get(group).push([item.name, value, item.key, item.area !== undefined]);
+        const range = item.low ? `${number(values(item.low)[step])} to ${number(value)}` : number(value);
+        groups.get(group).push([item.name, value, item.key, item.area !== undefined, range]);
       }
       return [...groups].map(([group, items]) => {
         const total = items.filter((item) => item[3]).reduce((sum, item) => sum + item[1], 0);
-        const head = group ? [[group, `${number(total)}\u202f${panel.unit}`, ""]] : [];
+        const stacked = items.some((item) => item[3]);
+        const head = group ? [[group, stacked ? `${number(total)}\u202f${panel.unit}` : "", ""]] : [];
         const share = (value) => (panel.shares && group && total > 0 ? ` (${short((100 * value) / total)}\u202f%)` : "");
-        return rowsHtml([...head, ...items.map(([name, value, key]) => [name, `${number(value)}\u202f${panel.unit}${share(value)}`, key])]);
+        return rowsHtml([...head, ...items.map(([name, value, key, , range]) => [name, `${range}\u202f${panel.unit}${share(value)}`, key])]);
       }).join("");
     });
     return `<div class="tip-title">${text(stamp(view.axis, step))} ${text(view.axis.zone)}</div>${blocks.join("")}`;
@@ -237,20 +252,20 @@ const jwCharts = (() => {
 
   /* Rows of jobs (or packed lanes): a pale window from release to deadline and a bar for every run. */
   function gantt(chart, view, width) {
-    const narrow = width < NARROW, axis = view.axis, rows = view.rows;
+    const narrow = width < NARROW, axis = view.axis, rows = view.rows, label = (row) => (narrow && row.short) || row.name;
     const right = narrow ? 8 : 16, pitch = view.pitch;
-    const left = Math.min(narrow ? 110 : 220, 16 + Math.max(...rows.map((row) => wide(row.name))));
+    const left = Math.min(narrow ? 110 : 220, 16 + Math.max(...rows.map((row) => wide(label(row)))));
     const height = 12 + rows.length * pitch + 30;
     const windows = [], bars = [];
     rows.forEach((row, index) => row.items.forEach((item) => {
       if (item.window) windows.push({ value: [index, item.window[0], item.window[1]], item });
-      for (const [start, stop, level] of item.runs) bars.push({ value: [index, start, stop, level], item });
+      for (const [start, stop, level, key] of item.runs) bars.push({ value: [index, start, stop, level], item, key });
     }));
     const rectangle = (params, api, share, style) => {
       const [x0, y] = api.coord([api.value(1), api.value(0)]), [x1] = api.coord([api.value(2), api.value(0)]);
       const tall = pitch * share, low = params.coordSys.x, high = low + params.coordSys.width;
-      const a = Math.max(low, x0), b = Math.min(high, x1);
-      return b <= a ? null : { type: "rect", shape: { x: a, y: y - tall / 2, width: Math.max(1.5, b - a), height: tall, r: Math.min(3, tall / 3) }, style };
+      const a = Math.max(low, Math.min(x0, high - (chart.least || 0))), b = Math.min(high, Math.max(x1, a + (chart.least || 0)));
+      return b <= a || x1 < low || x0 > high ? null : { type: "rect", shape: { x: a, y: y - tall / 2, width: Math.max(1.5, b - a), height: tall, r: Math.min(3, tall / 3) }, style };
     };
     const { ticks } = timeTicks(axis, width - left - right);
     return {
@@ -259,7 +274,7 @@ const jwCharts = (() => {
         grid: { left, right, top: 8, height: rows.length * pitch },
         xAxis: { ...timeAxis(axis, width - left - right), splitLine: { show: false }, axisPointer: { show: false } },
         yAxis: { type: "category", inverse: true, data: rows.map((row, index) => String(index)), axisLine: { show: false }, axisTick: { show: false },
-          axisLabel: { ...axisText(), interval: 0, formatter: (index) => rows[index].name, width: left - 12, overflow: "truncate", color: colour("ink") } },
+          axisLabel: { ...axisText(), interval: 0, formatter: (index) => label(rows[index]), width: left - 12, overflow: "truncate", color: colour("ink") } },
         series: [
           { type: "custom", silent: true, data: [[0, 0, 0]], renderItem: (params, api) => ({ type: "group", children: ticks.map((step) => {
             const [x] = api.coord([step, 0]);
@@ -269,7 +284,7 @@ const jwCharts = (() => {
             rectangle(params, api, 0.42, { fill: colour("raised"), stroke: windows[params.dataIndex].item.runs.length ? colour("line") : colour("bad"), lineWidth: 1,
               lineDash: windows[params.dataIndex].item.runs.length ? null : [4, 3] }) },
           { type: "custom", name: "run", data: bars, encode: { x: [1, 2], y: 0 }, renderItem: (params, api) => {
-            const item = bars[params.dataIndex].item, fill = colour(`q-${item.key}`);
+            const { item, key } = bars[params.dataIndex], fill = colour(`q-${key}`);
             const bar = rectangle(params, api, 0.74, { fill, opacity: 0.35 + 0.65 * api.value(3) });
             if (!bar || view.named || pitch < 16 || bar.shape.width < 48) return bar;
             return { ...bar, textConfig: { position: "insideLeft" }, textContent: { style: { text: item.name, fill: over(fill), fontSize: 10,
@@ -389,5 +404,105 @@ const jwCharts = (() => {
     };
   }
 
-  return { lanes, heat, gantt, curve, bars, waterfall, front, columns };
+  /* Round limits and steps around some values. */
+  function limits(found, most, zero) {
+    const low = Math.min(...found, ...(zero ? [0] : [])), high = Math.max(...found, ...(zero ? [0] : []));
+    const raw = (high - low || Math.abs(high) || 1) / most, power = 10 ** Math.floor(Math.log10(raw));
+    const interval = power * [1, 2, 2.5, 5, 10].find((factor) => factor * power >= raw * 0.999);
+    return { min: Math.floor(low / interval + 1e-6) * interval, max: Math.ceil(high / interval - 1e-6) * interval, interval };
+  }
+  /* Labels with as many decimals as the steps of the axis need. */
+  const ticks = ({ interval }) => {
+    let decimals = 0;
+    while (decimals < 9 && Math.abs(interval * 10 ** decimals - Math.round(interval * 10 ** decimals)) > 1e-6) decimals++;
+    return (value) => (decimals ? value.toFixed(decimals).replace("-", "\u2212") : short(value));
+  };
+
+  /* A line between two ends with a short bar across each. */
+  const whisker = (from, to, across, style) => ({ type: "group", children: [[from, to], ...[from, to].map(([x, y]) => [[x - across[0], y - across[1]], [x + across[0], y + across[1]]])]
+    .map(([[x1, y1], [x2, y2]]) => ({ type: "line", shape: { x1, y1, x2, y2 }, style })) });
+
+  /* Rows of means with their intervals; the name and the figures stand above each row, so that long names fit. */
+  function intervals(chart, view, width) {
+    const narrow = width < NARROW, rows = view.rows, left = 12, right = 16, ink = colour("ink"), font = getComputedStyle(document.body).fontFamily;
+    const size = (text, weight) => { pen.font = `${weight} 12px ${font}`; return pen.measureText(text).width; };
+    /* On a narrow page long names take several lines and the figures stand below them. */
+    const lineCounts = rows.map((row) => Math.ceil((size(row.name, 400) / (width - left - right)) * 1.02));
+    const nameLines = narrow ? Math.max(1, ...lineCounts) : 1, pitch = 46 + (narrow ? 16 * nameLines : 0);
+    const ends = rows.flatMap((row) => [row.mean, row.low, row.high]).filter((value) => value !== null);
+    const scale = limits(ends.length ? ends : [0, 1], narrow ? 3 : 7, chart.zero);
+    const render = (params, api) => {
+      const row = rows[params.dataIndex], { x, width: wide } = params.coordSys, [middle, y] = api.coord([row.mean, params.dataIndex]);
+      const top = y - pitch / 2 + 4, track = y + pitch / 2 - 18, fill = colour(row.colour), zero = Math.max(x, Math.min(x + wide, api.coord([0, 0])[0]));
+      const say = (text, place, line, style) => ({ type: "text", x: place, y: top + line * 16, style: { text, fontSize: 12, lineHeight: 15, fontFamily: font, fill: ink, ...style } });
+      const room = narrow ? wide : wide - size(row.text, 600) - 24;
+      const children = [say(row.name, x, 0, { width: room, overflow: nameLines > 1 ? "break" : "truncate" }),
+        narrow ? say(row.text, x, nameLines, { fill: colour("muted") }) : say(row.text, x + wide, 0, { align: "right", fontWeight: 600 })];
+      if (chart.zero) children.push({ type: "line", shape: { x1: zero, y1: track - 11, x2: zero, y2: track + 11 }, style: { stroke: colour("muted"), lineWidth: 1.2 } });
+      if (chart.bars) children.push({ type: "rect", shape: { x: Math.min(zero, middle), y: track - 6, width: Math.max(1, Math.abs(middle - zero)), height: 12 }, style: { fill, opacity: 0.85 } });
+      if (row.low !== null) {
+        const style = { stroke: chart.bars ? ink : fill, lineWidth: 1.8 };
+        children.push(whisker([api.coord([row.low, 0])[0], track], [api.coord([row.high, 0])[0], track], [0, 5], style));
+      }
+      if (!chart.bars) children.push({ type: "circle", shape: { cx: middle, cy: track, r: 5 }, style: { fill, stroke: colour("surface"), lineWidth: 1.5 } });
+      return { type: "group", children };
+    };
+    return {
+      height: 4 + rows.length * pitch + 46,
+      option: {
+        grid: { left, right, top: 4, height: rows.length * pitch },
+        xAxis: { type: "value", ...scale, name: view.axis, nameLocation: "middle", nameGap: 26, nameTextStyle: axisText(), axisLine: { show: false }, axisTick: { show: false },
+          splitLine: lines(), axisLabel: { ...axisText(), formatter: ticks(scale), hideOverlap: true } },
+        yAxis: { type: "category", inverse: true, data: rows.map((row, index) => index), axisLine: { show: false }, axisTick: { show: false }, axisLabel: { show: false } },
+        series: [
+          { type: "custom", data: rows.map((row, index) => [row.mean, index]), renderItem: render },
+        ],
+        tooltip: tooltip({ formatter: ({ dataIndex }) => tip(rows[dataIndex].name, rows[dataIndex].facts) }),
+      },
+    };
+  }
+
+  /* Means with their intervals against a swept value: on its own axis where it is a number, else side by side. */
+  function sweep(chart, view, width) {
+    const narrow = width < NARROW, places = view.at;
+    const ends = view.series.flatMap((item) => item.points.flatMap((point) => point || [])).filter((value) => value !== null);
+    const scale = limits(ends.length ? ends : [0, 1], narrow ? 4 : 6, false);
+    const axis = { name: view.x, nameLocation: "middle", nameGap: 28, nameTextStyle: { ...axisText(), width: width - 90, overflow: "truncate" }, axisLine: lines("line"), axisTick: { show: places !== null, lineStyle: { color: colour("line") } } };
+    const at = (index) => (places === null ? index : places[index]);
+    const span = places === null ? 0 : Math.max(...places) - Math.min(...places);
+    const series = view.series.flatMap((item) => {
+      const fill = colour(`q-${item.key}`);
+      const data = item.points.map((point, index) => [at(index), point ? point[0] : null]);
+      const known = item.points.map((point, index) => [index, point]).filter(([, point]) => point && point[1] !== null);
+      return [
+        { type: "custom", silent: true, data: known.map(([index, point]) => [at(index), point[1], point[2]]), encode: { x: 0, y: [1, 2] }, renderItem: (params, api) => {
+          const [low, high] = [1, 2].map((end) => api.coord([api.value(0), api.value(end)]));
+          return whisker(low, high, [4, 0], { stroke: fill, lineWidth: 1.5 });
+        } },
+        { type: "line", name: item.name, data, connectNulls: false, symbol: "circle", symbolSize: 7, showAllSymbol: true, color: fill, lineStyle: { width: 1.8 }, emphasis: { disabled: true } },
+      ];
+    });
+    return {
+      height: narrow ? 280 : 340,
+      option: {
+        grid: { left: 62, right: 22, top: 30, bottom: 50 },
+        xAxis: places === null
+          ? { type: "category", data: view.categories, ...axis, axisLabel: { ...axisText(), hideOverlap: true } }
+          : { type: "value", min: Math.min(...places) - 0.04 * span, max: Math.max(...places) + 0.04 * span, splitLine: { show: false }, ...axis,
+            axisTick: { show: true, customValues: places, lineStyle: { color: colour("line") } }, axisLabel: { ...axisText(), customValues: places, formatter: short, hideOverlap: true } },
+        yAxis: valueAxis(view.axis, { ...scale, left: -52, axisLabel: { ...axisText(), formatter: ticks(scale) } }),
+        series,
+        tooltip: tooltip({ trigger: "axis", axisPointer: { type: "line", lineStyle: { color: colour("muted"), type: "solid" } }, formatter: (params) => {
+          const shown = params.filter((item) => item.seriesType === "line");
+          return shown.length ? tip(view.categories[shown[0].dataIndex], shown.map(({ seriesName, seriesIndex, dataIndex }) => {
+            const item = view.series[Math.floor(seriesIndex / 2)], point = item.points[dataIndex];
+            const range = point && point[1] !== null ? ` (${number(point[1])} to ${number(point[2])})` : "";
+            return [seriesName, point ? `${number(point[0])}${range}\u202f${view.unit}` : "n/a", item.key];
+          })) : "";
+        } }),
+      },
+    };
+  }
+
+  return { lanes, heat, gantt, curve, bars, waterfall, front, columns, intervals, sweep };
 })();

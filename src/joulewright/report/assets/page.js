@@ -150,9 +150,28 @@ const jw = (() => {
     if (note) note.textContent = chart.views[view].note || "";
   }
 
+  /* The view that the choices of all groups a chart follows add up to. */
+  const chosen = {};
+  const viewOf = (holder) => Object.entries(spec.charts[holder.dataset.chart].strides)
+    .reduce((sum, [group, stride]) => sum + stride * (chosen[group] || 0), 0);
+
   const holders = () => [...document.querySelectorAll("[data-chart]")];
   const drawAll = () => holders().forEach((holder) => { if (charts.has(holder.dataset.chart)) draw(holder); });
   const pause = () => new Promise((resolve) => setTimeout(resolve, 0));
+
+  /* Order the rows of a table by one column, again the other way round; cells without a value stay at the end. */
+  function sort(head) {
+    const column = head.cellIndex, body = head.closest("table").tBodies[0], down = head.getAttribute("aria-sort") === "ascending";
+    for (const other of head.parentElement.cells) other.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", down ? "descending" : "ascending");
+    const key = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent.trim();
+    const rank = (one, other) => {
+      if (!one || !other) return one ? -1 : other ? 1 : 0;
+      const [a, b] = [Number(one), Number(other)];
+      return (down ? -1 : 1) * (Number.isNaN(a) || Number.isNaN(b) ? one.localeCompare(other) : a - b);
+    };
+    body.append(...[...body.rows].sort((a, b) => rank(key(a), key(b))));
+  }
 
   function theme(name) {
     if (name === "system") document.documentElement.removeAttribute("data-theme");
@@ -165,12 +184,13 @@ const jw = (() => {
       const { group, theme: themed } = event.target.dataset;
       if (themed !== undefined) theme(event.target.value);
       if (!group) return;
+      chosen[group] = Number(event.target.value);
       for (const control of document.querySelectorAll(`[data-group="${group}"]`)) {
         if (control.type === "radio") control.checked = control.value === event.target.value;
         else control.value = event.target.value;
       }
-      for (const holder of document.querySelectorAll(`[data-chart][data-follows="${group}"]`)) {
-        holder.dataset.view = event.target.value;
+      for (const holder of document.querySelectorAll(`[data-chart][data-follows~="${group}"]`)) {
+        holder.dataset.view = viewOf(holder);
         if (charts.has(holder.dataset.chart)) draw(holder);
       }
     });
@@ -182,6 +202,10 @@ const jw = (() => {
       if (!off.delete(series)) off.add(series);
       button.setAttribute("aria-pressed", String(!off.has(series)));
       draw(document.querySelector(`[data-chart="${toggles}"]`));
+    });
+    document.addEventListener("click", (event) => {
+      const button = event.target.closest("th button[data-sort]");
+      if (button) sort(button.closest("th"));
     });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
     let timer = 0;
