@@ -308,6 +308,20 @@ def test_a_policy_that_fails_does_not_take_others_along(small: Path, jw_process,
     assert pl.read_parquet(tmp_path / "study" / "outcomes.parquet")["cost"].null_count() == 4
 
 
+def settled_count(cache: Path) -> int:
+    """Finished runs once processes of a killed study have ended theirs."""
+    counts = [-1]
+    while len(counts) < 20 or len(set(counts[-20:])) > 1:
+        counts.append(len(list(cache.rglob("*.run"))))
+        time.sleep(0.05)
+    return counts[-1]
+
+
+def heed_interrupts() -> None:
+    """What runs in the background of a shell ignores interrupts, and so would its children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_a_killed_study_goes_on_where_it_was(small: Path, own_cache: Path, jw) -> None:
     arguments = ["simulate", str(small), "--policy", "cheapest-window", "--seeds", "60", "--no-oracle"]
     command = [sys.executable, "-m", "joulewright.cli.main", *arguments, "--jobs", "2"]
@@ -317,7 +331,7 @@ def test_a_killed_study_goes_on_where_it_was(small: Path, own_cache: Path, jw) -
         time.sleep(0.01)
     process.kill()
     process.wait()
-    kept = len(list(own_cache.rglob("*.run")))
+    kept = settled_count(own_cache)
     assert 3 <= kept < 60
     victim = sorted(own_cache.rglob("*.run"))[0]
     victim.write_bytes(victim.read_bytes()[:-1])
@@ -333,7 +347,9 @@ def test_a_killed_study_goes_on_where_it_was(small: Path, own_cache: Path, jw) -
 def test_interrupt_keeps_what_is_finished(small: Path, own_cache: Path) -> None:
     command = [sys.executable, "-m", "joulewright.cli.main", "simulate", str(small), "--policy", "cheapest-window",
                "--seeds", "200", "--no-oracle", "--jobs", "2"]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+    )
     deadline = time.monotonic() + 60.0
     while not list(own_cache.rglob("*.run")) and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -12,7 +12,7 @@ import pytest
 
 from joulewright.account import settle, site_load
 from joulewright.errors import PolicyError, ScenarioError
-from joulewright.model import Event, Link, Region, Route, Timeline
+from joulewright.model import CARBON_BUDGET, CarbonPolicy, Event, Link, Region, Route, Timeline
 from joulewright.plan import PlanOptions, plan
 from joulewright.policy.decision import JobAction, PowerDecision, SitePower, WorkDecision
 from joulewright.sim.observe import first_step
@@ -423,3 +423,14 @@ def test_first_step_keeps_the_plant_and_drops_the_rest(tiny):
     known = first_step(tiny.scenario(training=(tiny.job(), tiny.job("late", release=tiny.at(1.0)))))
     assert known.timeline.steps == 1
     assert [job.name for job in known.training] == ["train"]
+
+
+def test_an_exceeded_carbon_budget_is_told(tiny):
+    """Two hours of 1 MW at 400 kg/MWh are 800 kg."""
+    grid = tiny.grid(2, carbon=400.0)
+    site = tiny.site(2, fleets=(), grid=grid, fixed_facility_power_mw=1.0, carbon_budget_kg=900.0)
+    scenario = tiny.scenario(site, steps=2, carbon=CarbonPolicy(budget_kg=500.0))
+    found = simulate(scenario, "grid-first", events=())
+    told = [item for item in found.happenings if item.kind == CARBON_BUDGET]
+    assert [(item.where, item.detail) for item in told] == [("all sites", "0.8 t of a budget of 0.5 t")]
+    assert not simulate(scenario.with_changes(carbon=CarbonPolicy(budget_kg=800.0)), "grid-first").happenings

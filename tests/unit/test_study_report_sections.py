@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from base64 import b64decode
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from joulewright.model import Happening
+from joulewright.model import CARBON_BUDGET, Happening
 from joulewright.report.blobs import decode
 from joulewright.report.figure import Figures
 from joulewright.report.happenings import instant_text, timeline_view, told
@@ -504,3 +505,14 @@ def test_spread_keeps_order_and_ends(items: list[str], most: int) -> None:
     assert found == [item for item in items if item in found]
     if most > 1 and items:
         assert (found[0], found[-1]) == (items[0], items[-1])
+
+
+def test_an_exceeded_carbon_budget_is_a_warning(study_report_case: Any) -> None:
+    study = study_report_case.make_study(oracle=False)
+    assert not any("budget" in item.title for item in findings(StudyView(study=study)))
+    over = Happening(start_h=1.0, end_h=1.0, kind=CARBON_BUDGET, where="all sites", detail="2 t of a budget of 1 t")
+    first, *others = study.outcomes
+    spent = replace(study, outcomes=(replace(first, happenings=(*first.happenings, over)), *others))
+    (found,) = [item for item in findings(StudyView(study=spent)) if "budget" in item.title]
+    assert (found.mood, found.title) == ("warn", "Carbon budget exceeded in 1 run")
+    assert f"{first.key.policy} in 1" in found.text

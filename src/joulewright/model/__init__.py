@@ -27,11 +27,12 @@ from joulewright.model.site import (
     Site,
 )
 from joulewright.model.timeline import BoolArray, FloatArray, Timeline
-from joulewright.model.trajectory import Clip, Happening, JobRecord, Trajectory
+from joulewright.model.trajectory import CARBON_BUDGET, Clip, Happening, JobRecord, Trajectory
 from joulewright.model.window import cut_series, scenario_window
 from joulewright.model.workload import InferenceService, JobKind, ServingPoint, TrainingJob
 
 __all__ = [
+    "CARBON_BUDGET",
     "Battery",
     "BatterySchedule",
     "BoolArray",

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from joulewright.model.scenario import Scenario
 from joulewright.model.schedule import Schedule
 
+CARBON_BUDGET = "carbon-budget"
+"""Kind of the happening that says by how much a carbon budget was exceeded; it stands at the end of the horizon."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from joulewright.model import CARBON_BUDGET
 from joulewright.report.boxes import Finding, finding_list, sentence_list
 from joulewright.report.markup import Markup, details, table
 from joulewright.report.numbers import energy, number, percent, plural, whole
@@ -57,6 +58,7 @@ def findings(view: StudyView) -> tuple[Finding, ...]:
         _forecaster(view),
         _oracle(view),
         _unserved(view),
+        _budget(view),
         _years(view),
         _synthetic(view),
     )
@@ -135,6 +137,20 @@ def _clips(view: StudyView) -> Finding:
         text=f"In {plural(runs, 'run')} a policy asked for more than physics allows: "
         f"{', '.join(policies[:_MOST_NAMES])}{more}. What was cut is listed below.",
     )
+
+
+def _budget(view: StudyView) -> Finding | None:
+    """Runs that emitted more than a carbon budget allows; nothing to say where there are none."""
+    over = {
+        entrant.policy: sum(any(item.kind == CARBON_BUDGET for item in run.happenings) for run in entrant.good)
+        for entrant in view.entrants
+    }
+    listed = ", ".join(f"{policy} in {whole(runs)}" for policy, runs in over.items() if runs)
+    if not listed:
+        return None
+    total = sum(over.values())
+    text = f"{listed}. Policies pace a budget by a price and are not stopped by it; what is over has no price here."
+    return Finding(mood="warn", title=f"Carbon budget exceeded in {plural(total, 'run')}", text=text)
 
 
 def _forecaster(view: StudyView) -> Finding:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from joulewright.errors import JoulewrightError, PolicyError
-from joulewright.model import Clip, Event, Happening, JobRecord, Scenario, Trajectory
+from joulewright.model import CARBON_BUDGET, Clip, Event, Happening, JobRecord, Scenario, Trajectory
 from joulewright.model.disturbance import apply_events, event_steps
 from joulewright.policy.base import AbstractPolicy, PolicyFacts
 from joulewright.policy.combine import make_policy
@@ -19,6 +20,8 @@ from joulewright.sim.random import stream
 from joulewright.sim.recorder import AbstractRecorder, Ending, Run, SeriesRecorder
 from joulewright.sim.rows import Notebook
 from joulewright.sim.tick import Player, Ticker, World
+
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -155,7 +158,7 @@ def _ending(world: World, events: Sequence[Event], forecaster: str) -> Ending:
     timeline = world.truth.timeline
     world.jobs.observe(timeline.hours)
     told = [_happening(world.truth, event) for event in events]
-    happenings = [*told, *world.jobs.happenings, *world.journal.happenings()]
+    happenings = [*told, *world.jobs.happenings, *world.journal.happenings(), *_overspent(world)]
     return Ending(
         jobs=world.jobs.segments(),
         records=world.jobs.records(),
@@ -163,6 +166,17 @@ def _ending(world: World, events: Sequence[Event], forecaster: str) -> Ending:
         happenings=tuple(sorted(happenings, key=lambda item: item.start_h)),
         notes=(f"forecasts: {forecaster}",),
     )
+
+
+def _overspent(world: World) -> Iterator[Happening]:
+    """Carbon budgets that were exceeded; no policy is stopped by one."""
+    policy, end_h = world.truth.carbon, world.truth.timeline.hours
+    spent = {site.site.name: (site.carbon_kg, site.site.carbon_budget_kg) for site in world.sites}
+    total_kg = policy.used_kg + math.fsum(used_kg for used_kg, _ in spent.values())
+    for where, (used_kg, budget_kg) in {**spent, "all sites": (total_kg, policy.budget_kg)}.items():
+        if budget_kg is not None and used_kg > budget_kg * (1.0 + _ROUNDING):
+            detail = f"{used_kg / 1000.0:.6g} t of a budget of {budget_kg / 1000.0:.6g} t"
+            yield Happening(start_h=end_h, end_h=end_h, kind=CARBON_BUDGET, where=where, detail=detail)
 
 
 def _happening(scenario: Scenario, event: Event) -> Happening:
