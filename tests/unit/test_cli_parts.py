@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import click
@@ -182,6 +183,15 @@ def test_gap_line_is_silent_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     assert stream.getvalue() == ""
 
 
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """Interrupts raise, also where the suite runs in the background of a shell, which ignores them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded")
 def test_first_interrupt_asks_the_second_interrupts() -> None:
     before = signal.getsignal(signal.SIGINT)
     with progress.stop_on_interrupt() as stop:

@@ -9,7 +9,7 @@ import numpy as np
 from joulewright.model import FloatArray, Route, Scenario
 from joulewright.policy.observation import Observation
 from joulewright.policy.routing.rules import serving_room
-from joulewright.policy.routing.waterfill import latency_preference, waterfill
+from joulewright.policy.routing.waterfill import Room, latency_preference, waterfill
 
 _ROUNDING = 1e-9
 
@@ -34,6 +34,8 @@ def rerouted(scenario: Scenario, observation: Observation, planned_token_s: Rate
         Rates by service [token/s]. Demand that the plan left unserved stays so.
     """
     room = serving_room(observation)
+    if _fits(scenario, room, planned_token_s):
+        return {service.name: dict(planned_token_s.get(service.name, {})) for service in scenario.inference}
     found: dict[str, dict[Route, float]] = {}
     cut: dict[str, dict[str, FloatArray]] = {}
     for service in scenario.inference:
@@ -51,3 +53,14 @@ def rerouted(scenario: Scenario, observation: Observation, planned_token_s: Rate
             for route, extra in routes.items():
                 found[name][route] = found[name].get(route, 0.0) + float(extra[0])
     return found
+
+
+def _fits(scenario: Scenario, room: Room, planned_token_s: Rates) -> bool:
+    """Whether there are accelerators for all routes, which is nearly always so."""
+    wanted = dict.fromkeys(room.accelerators, 0.0)
+    fleets = {(site.name, fleet.name): fleet for site, fleet in scenario.fleets()}
+    for service in scenario.inference:
+        for route, rate in planned_token_s.get(service.name, {}).items():
+            place = (route.site, route.fleet)
+            wanted[place] += rate / service.point_on(fleets[place]).throughput_token_s
+    return all(amount <= float(room.accelerators[place][0]) for place, amount in wanted.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -72,11 +73,13 @@ def fluid_bound(jobs: Sequence[DagJob], cluster: DagCluster, signal: DagSignal, 
     job, step, most = _variables(jobs, cluster, signal.step_ms, steps)
     work = np.array([item.work_ms for item in jobs]) / signal.step_ms
     ones, index = np.ones(job.size), np.arange(job.size)
+    within: Any = coo_matrix((ones, (step, index)), shape=(steps, job.size))
+    whole: Any = coo_matrix((ones, (job, index)), shape=(len(jobs), job.size))
     found = linprog(
         signal.values[step],
-        A_ub=coo_matrix((ones, (step, index)), shape=(steps, job.size)),
+        A_ub=within,
         b_ub=np.full(steps, float(cluster.executors)),
-        A_eq=coo_matrix((ones, (job, index)), shape=(len(jobs), job.size)),
+        A_eq=whole,
         b_eq=work,
         bounds=np.column_stack([np.zeros(job.size), most]),
         method="highs",
