@@ -75,13 +75,14 @@ def fluid_bound(jobs: Sequence[DagJob], cluster: DagCluster, signal: DagSignal, 
     ones, index = np.ones(job.size), np.arange(job.size)
     within: Any = coo_matrix((ones, (step, index)), shape=(steps, job.size))
     whole: Any = coo_matrix((ones, (job, index)), shape=(len(jobs), job.size))
-    found = linprog(
+    limits: Any = np.column_stack([np.zeros(job.size), most])
+    found: Any = linprog(
         signal.values[step],
         A_ub=within,
         b_ub=np.full(steps, float(cluster.executors)),
         A_eq=whole,
         b_eq=work,
-        bounds=np.column_stack([np.zeros(job.size), most]),
+        bounds=limits,
         method="highs",
     )
     if found.status == 2:
