@@ -12,7 +12,7 @@ from joulewright.policy.observation import JobObservation
 from joulewright.policy.planned.horizon import Horizon
 from joulewright.policy.planned.horizon_options import HorizonOptions
 from joulewright.policy.planned.job_plan import JobPlan
-from joulewright.policy.planned.job_steps import PlannedJobs, moved
+from joulewright.policy.planned.job_steps import PlannedJobs
 from joulewright.testing.observations import facts_of, observe
 
 STEPS = 12
@@ -106,7 +106,7 @@ def test_accelerators_are_freed_before_they_are_taken(world, tiny):
 
 
 def test_a_moved_schedule(tiny):
-    entry = moved(JobSchedule(job="x", segments=(tiny.run(1, 3),)), 10)
+    entry = JobSchedule(job="x", segments=(tiny.run(1, 3),)).shifted(10)
     assert [(part.first_step, part.stop_step) for part in entry.segments] == [(11, 13)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from joulewright.model.timeline import BoolArray, FloatArray
 
@@ -70,6 +70,20 @@ class JobSchedule:
         if not self.segments:
             raise ValueError(f"job {self.job!r} is rejected and has no start")
         return self.segments[0].first_step
+
+    def shifted(self, steps: int) -> JobSchedule:
+        """The same runs on a time grid that begins ``steps`` earlier.
+
+        Examples
+        --------
+        >>> run = Segment(site="a", fleet="f", first_step=1, stop_step=3, accelerators=8)
+        >>> JobSchedule(job="j", segments=(run,)).shifted(10).start_step
+        11
+        """
+        segments = (
+            replace(run, first_step=run.first_step + steps, stop_step=run.stop_step + steps) for run in self.segments
+        )
+        return replace(self, segments=tuple(segments))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -226,17 +226,6 @@ def _carbon(scenario: Scenario, outlook: Outlook, done: Progressed, piece: Piece
     )
 
 
-def shifted(schedule: JobSchedule, steps: int) -> JobSchedule:
-    """A job's schedule moved to the time grid of the whole horizon."""
-    return replace(
-        schedule,
-        segments=tuple(
-            replace(segment, first_step=segment.first_step + steps, stop_step=segment.stop_step + steps)
-            for segment in schedule.segments
-        ),
-    )
-
-
 def keep(scenario: Scenario, done: Progressed, piece: Piece, parts: tuple[Scenario, Schedule]) -> None:
     """Record what a window decided for its committed steps."""
     window, schedule = parts
@@ -245,7 +234,7 @@ def keep(scenario: Scenario, done: Progressed, piece: Piece, parts: tuple[Scenar
         decided = schedule.jobs[job.name]
         original = scenario.job(job.name)
         if decided.segments and (job.kind != "rigid" or decided.start_step < kept):
-            done.jobs[job.name] = shifted(decided, piece.first)
+            done.jobs[job.name] = decided.shifted(piece.first)
         elif not decided.segments and not _may_wait(scenario, original, piece):
             done.jobs[job.name] = decided
     for site in scenario.sites:

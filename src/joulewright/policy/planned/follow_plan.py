@@ -15,7 +15,7 @@ from joulewright.policy.effect import after_actions
 from joulewright.policy.observation import Observation
 from joulewright.policy.options import check_choice, check_number
 from joulewright.policy.planned.expectation import softened
-from joulewright.policy.planned.job_steps import PlannedJobs, moved
+from joulewright.policy.planned.job_steps import PlannedJobs
 from joulewright.policy.planned.recourse import COVERS, SetPoint, site_power
 from joulewright.policy.registry import register
 from joulewright.policy.routing.overflow import rerouted
@@ -136,7 +136,7 @@ class _Following:
     def work(self, observation: Observation) -> WorkDecision:
         """Planned actions and routes of a step."""
         schedule = self._given()
-        plans = {name: moved(entry, self._first) for name, entry in schedule.jobs.items() if name in observation.jobs}
+        plans = {name: entry.shifted(self._first) for name, entry in schedule.jobs.items() if name in observation.jobs}
         actions = self._jobs.actions(observation, plans)
         routes = rerouted(self._plant, after_actions(observation, actions), self._routes(observation))
         return WorkDecision(actions=actions, routes_token_s=routes)

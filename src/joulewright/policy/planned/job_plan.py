@@ -21,7 +21,7 @@ from joulewright.policy.jobs.task import Task, speed_on, tasks_of
 from joulewright.policy.observation import JobObservation, Observation
 from joulewright.policy.planned.expectation import Guidance, Occupied
 from joulewright.policy.planned.horizon import Horizon
-from joulewright.policy.planned.job_steps import PlannedJobs, moved
+from joulewright.policy.planned.job_steps import PlannedJobs
 
 _GAP, _WORK = 0.002, 0.25
 _LEAST_VALUE = 1e-6
@@ -131,7 +131,7 @@ class JobPlan:
             return
         for entry in () if result.schedule is None else result.schedule.jobs.values():
             if not entry.rejected:
-                self._plans[entry.job] = moved(entry, observation.step)
+                self._plans[entry.job] = entry.shifted(observation.step)
 
 
 def _is_too_long(task: Task, window_h: float, end: datetime) -> bool:

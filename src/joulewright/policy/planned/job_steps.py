@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from joulewright.model import JobSchedule, Segment
@@ -110,14 +109,6 @@ class PlannedJobs:
         if link is None or item.site == target.site:
             return 0
         return self._scenario.timeline.steps_for(transfer_h(item.job.checkpoint_gb, link.bandwidth_gbit_s))
-
-
-def moved(entry: JobSchedule, steps: int) -> JobSchedule:
-    """A schedule whose steps are counted from ``steps`` earlier."""
-    segments = (
-        replace(part, first_step=part.first_step + steps, stop_step=part.stop_step + steps) for part in entry.segments
-    )
-    return replace(entry, segments=tuple(segments))
 
 
 def _has_ended(entry: JobSchedule, item: JobObservation, step: int) -> bool:
