@@ -7,7 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from joulewright.model import FloatArray, InferenceService, Route, Scenario, Schedule, Segment, Site, TrainingJob
+from joulewright.model import (
+    Fleet,
+    FloatArray,
+    InferenceService,
+    Route,
+    Scenario,
+    Schedule,
+    Segment,
+    Site,
+    TrainingJob,
+)
+from joulewright.physics.serving import serving_draw
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,7 +66,8 @@ def site_load(scenario: Scenario, schedule: Schedule, site: Site) -> SiteLoad:
 
     In the last step of a job its accelerators stay held for the whole step but draw power only for
     ``Segment.last_fraction`` of it: ``W`` is scaled by that fraction and in the rest of the step they draw
-    nothing, idle power included.
+    nothing, idle power included. With ``ServiceSchedule.whole_replicas`` inference draws along its curves, see
+    :func:`joulewright.physics.serving.serving_draw`.
 
     Raises
     ------
@@ -70,15 +82,12 @@ def site_load(scenario: Scenario, schedule: Schedule, site: Site) -> SiteLoad:
         if segment.site == site.name:
             window = slice(segment.first_step, min(segment.stop_step, steps))
             inside = window.stop - window.start
-            power_mw = job.power_on(site.fleet(segment.fleet))
+            each_mw = job.power_on(site.fleet(segment.fleet))
             held[segment.fleet][window] += segment.accelerators * held_fraction(segment)[:inside]
-            training_mw[window] += segment.accelerators * power_mw * running_fraction(segment)[:inside]
-    for service, route, served in routed_demand(scenario, schedule):
-        if route.site == site.name:
-            point = service.point_on(site.fleet(route.fleet))
-            busy = served / point.throughput_token_s
-            serving[route.fleet] += busy
-            inference_mw += busy * point.active_power_mw
+            training_mw[window] += segment.accelerators * each_mw * running_fraction(segment)[:inside]
+    for _, _, fleet, busy, power_mw in served_on_fleets(scenario, schedule, site.name):
+        serving[fleet.name] += busy
+        inference_mw += power_mw
     idle_mw = np.zeros(steps)
     for fleet in site.fleets:
         idle_mw += fleet.idle_power_mw * (fleet.available - held[fleet.name] - serving[fleet.name])
@@ -139,6 +148,26 @@ def routed_demand(scenario: Scenario, schedule: Schedule) -> Iterator[tuple[Infe
             yield services[name], route, served
 
 
+def served_on_fleets(
+    scenario: Scenario, schedule: Schedule, only_site: str | None = None
+) -> Iterator[tuple[InferenceService, Site, Fleet, FloatArray, FloatArray]]:
+    """Every service on every fleet it uses, with its accelerators and their IT power [MW], each of shape ``(T,)``."""
+    for service in scenario.inference:
+        entry = schedule.services[service.name]
+        rates: dict[tuple[str, str], dict[int, FloatArray]] = {}
+        for route, served in zip(entry.routes, entry.served_token_s, strict=True):
+            if only_site in (None, route.site):
+                at_points = rates.setdefault((route.site, route.fleet), {})
+                at_points[route.point] = at_points.get(route.point, 0.0) + served
+        for (site_name, fleet_name), at_points in rates.items():
+            site = scenario.site(site_name)
+            fleet = site.fleet(fleet_name)
+            rate = np.zeros((len(service.points_on(fleet)), scenario.timeline.steps))
+            for point, served in at_points.items():
+                rate[point] = served
+            yield service, site, fleet, *serving_draw(service, fleet, rate, whole_replicas=entry.whole_replicas)
+
+
 @dataclass(frozen=True, kw_only=True)
 class WorkEnergy:
     """Energy of a job or service [MWh]: IT energy, facility energy, and IT energy after the horizon.
@@ -183,9 +212,7 @@ def job_energy(scenario: Scenario, schedule: Schedule) -> dict[str, WorkEnergy]:
 def service_energy(scenario: Scenario, schedule: Schedule) -> dict[str, WorkEnergy]:
     """Energy of every inference service by name."""
     energy = {name: WorkEnergy() for name in schedule.services}
-    for service, route, served in routed_demand(scenario, schedule):
-        site = scenario.site(route.site)
-        point = service.point_on(site.fleet(route.fleet))
-        it_mwh = scenario.timeline.step_h * served / point.throughput_token_s * point.active_power_mw
+    for service, site, _, _, power_mw in served_on_fleets(scenario, schedule):
+        it_mwh = scenario.timeline.step_h * power_mw
         energy[service.name] += WorkEnergy(it_mwh=float(it_mwh.sum()), facility_mwh=float(it_mwh @ site.pue))
     return energy

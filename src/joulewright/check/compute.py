@@ -10,10 +10,13 @@ import numpy as np
 
 from joulewright.check.span import begin, freed
 from joulewright.check.violation import Judge, Limit, Violation
-from joulewright.model import FloatArray, InferenceService, Scenario, Schedule, ServiceSchedule
+from joulewright.model import Fleet, FloatArray, InferenceService, Scenario, Schedule, ServiceSchedule
 
 _DECIMALS = 6
 """Of positions in steps: changes closer than that are at the same time."""
+
+_REPLICA = 1e-9
+"""Replicas this close to a whole number, relative to them, are whole."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,16 +66,40 @@ def loads(scenario: Scenario, schedule: Schedule) -> Loads:
     }
     for service in scenario.inference:
         entry = schedule.services[service.name]
-        for position, route in enumerate(entry.routes):
-            point = service.point_on(fleets[route.site, route.fleet])
-            busy = entry.served_token_s[position] / point.throughput_token_s
+        for key in sorted({(route.site, route.fleet) for route in entry.routes}):
+            busy, power_mw = _serving(service, entry, key, fleets[key])
             for used in (in_use, most_in_use):
-                used[route.site, route.fleet] = used[route.site, route.fleet] + busy
-            it_mw[route.site] = it_mw[route.site] + point.active_power_mw * busy
+                used[key] = used[key] + busy
+            it_mw[key[0]] = it_mw[key[0]] + power_mw
     for (site, name), fleet in fleets.items():
         it_mw[site] = it_mw[site] + fleet.idle_power_mw * (fleet.count * fleet.availability - in_use[site, name])
     facility = {site.name: site.fixed_facility_power_mw + site.pue * it_mw[site.name] for site in scenario.sites}
     return Loads(in_use, most_in_use, it_mw, facility)
+
+
+def _serving(
+    service: InferenceService, entry: ServiceSchedule, place: tuple[str, str], fleet: Fleet
+) -> tuple[FloatArray, FloatArray]:
+    """Accelerators that serve on a fleet and their IT power, each of shape ``(T,)``."""
+    busy = power_mw = np.zeros(entry.served_token_s.shape[1])
+    curve = service.curves.get(fleet.accelerator) if entry.whole_replicas else None
+    for number, point in enumerate(service.points_on(fleet)):
+        here = (*place, number)
+        rows = [row for row, route in enumerate(entry.routes) if (route.site, route.fleet, route.point) == here]
+        needed = entry.served_token_s[rows].sum(axis=0) / point.throughput_token_s
+        if curve is None:
+            busy, power_mw = busy + needed, power_mw + needed * point.active_power_mw
+            continue
+        loads = needed / curve.accelerators
+        whole = np.rint(loads)
+        whole = np.where(np.abs(loads - whole) <= _REPLICA * np.maximum(1.0, loads), whole, np.ceil(loads))
+        # All replicas but the last are full.
+        last = np.where(whole > 0.0, np.minimum(1.0, loads - whole + 1.0), 0.0)
+        last_mw = np.interp(last * point.throughput_token_s, curve.rate_token_s, curve.power_mw)
+        drawn = (whole - 1.0) * point.active_power_mw + np.where(last < 1.0, last_mw, point.active_power_mw)
+        busy = busy + curve.accelerators * whole
+        power_mw = power_mw + curve.accelerators * np.where(whole > 0.0, drawn, 0.0)
+    return busy, power_mw
 
 
 def _most(changes: list[tuple[float, float]], steps: int) -> FloatArray:
@@ -121,8 +148,11 @@ def _routing(
         sign = Limit(constraint="sign", where=where, quantity="Served rate", unit="token/s", sense="at least")
         yield from judge.series(sign, served, 0.0)
         latency = region.latency_ms.get(route.site)
+        fleet = scenario.site(route.site).fleet(route.fleet)
         reason = ""
-        if service.sites is not None and route.site not in service.sites:
+        if not service.runs_on(fleet):
+            reason = f"the service does not run on {fleet.accelerator}"
+        elif service.sites is not None and route.site not in service.sites:
             reason = f"the service is hosted at {list(service.sites)}"
         elif latency is None:
             reason = "the region gives no latency to that site"

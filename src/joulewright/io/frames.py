@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,19 @@ import numpy as np
 import polars as pl
 
 from joulewright.account import site_load
-from joulewright.model import FloatArray, Scenario, Schedule, Segment, Site, SiteSchedule, TrainingJob
+from joulewright.model import (
+    FloatArray,
+    InferenceService,
+    Route,
+    Scenario,
+    Schedule,
+    Segment,
+    ServiceSchedule,
+    Site,
+    SiteSchedule,
+    TrainingJob,
+)
+from joulewright.physics.serving import serving_draw
 
 INSTANT = pl.Datetime("us", "UTC")
 
@@ -35,6 +48,7 @@ _ROUTING_SCHEMA: Mapping[str, Any] = {
     "region": pl.String,
     "site": pl.String,
     "fleet": pl.String,
+    "point": pl.Int64,
     "start": INSTANT,
     "end": INSTANT,
     "token_s": pl.Float64,
@@ -107,12 +121,29 @@ def routing_frame(scenario: Scenario, schedule: Schedule) -> pl.DataFrame:
         for route, token_s in zip(entry.routes, entry.served_token_s, strict=True):
             if not np.any(token_s):
                 continue
-            point = services[name].point_on(scenario.site(route.site).fleet(route.fleet))
-            accelerators = np.asarray(token_s) / point.throughput_token_s
+            accelerators, power_mw = _route_draw(scenario, services[name], entry, route)
             where = {"service": name, "region": route.region, "site": route.site, "fleet": route.fleet}
-            power_mw = accelerators * point.active_power_mw
-            blocks.append({**where, "token_s": token_s, "accelerators": accelerators, "power_mw": power_mw})
+            drawn = {"token_s": token_s, "accelerators": accelerators, "power_mw": power_mw}
+            blocks.append({**where, "point": route.point, **drawn})
     return _by_step(scenario, blocks, _ROUTING_SCHEMA)
+
+
+def _route_draw(
+    scenario: Scenario, service: InferenceService, entry: ServiceSchedule, route: Route
+) -> tuple[FloatArray, FloatArray]:
+    """Accelerators and power of a route: its share by tokens of what all regions take at that operating point."""
+    rates = {
+        other.region: rate
+        for other, rate in zip(entry.routes, entry.served_token_s, strict=True)
+        if replace(other, region=route.region) == route
+    }
+    together = np.sum(list(rates.values()), axis=0)
+    share = np.divide(rates[route.region], together, out=np.zeros(together.size), where=together > 0.0)
+    fleet = scenario.site(route.site).fleet(route.fleet)
+    at_points = np.zeros((len(service.points_on(fleet)), together.size))
+    at_points[route.point] = together
+    accelerators, power_mw = serving_draw(service, fleet, at_points, whole_replicas=entry.whole_replicas)
+    return share * accelerators, share * power_mw
 
 
 def set_points_frame(scenario: Scenario, schedule: Schedule) -> pl.DataFrame:

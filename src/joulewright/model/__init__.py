@@ -29,7 +29,7 @@ from joulewright.model.site import (
 from joulewright.model.timeline import BoolArray, FloatArray, Timeline
 from joulewright.model.trajectory import CARBON_BUDGET, Clip, Happening, JobRecord, Trajectory
 from joulewright.model.window import cut_series, scenario_window
-from joulewright.model.workload import InferenceService, JobKind, ServingPoint, TrainingJob
+from joulewright.model.workload import InferenceService, JobKind, ServingCurve, ServingPoint, TrainingJob
 
 __all__ = [
     "CARBON_BUDGET",
@@ -66,6 +66,7 @@ __all__ = [
     "Schedule",
     "Segment",
     "ServiceSchedule",
+    "ServingCurve",
     "ServingPoint",
     "Site",
     "SiteSchedule",

@@ -129,11 +129,12 @@ class SiteSchedule:
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """Demand of ``region`` served at ``site`` on ``fleet``."""
+    """Demand of ``region`` served at ``site`` on ``fleet``, at an operating point of the service there."""
 
     region: str
     site: str
     fleet: str
+    point: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -148,11 +149,15 @@ class ServiceSchedule:
         Tokens per second on each route, shape ``(R, T)``.
     unserved_token_s : mapping of str to FloatArray
         Demand of each region left unserved [token/s], each of shape ``(T,)``.
+    whole_replicas : bool
+        True in what was simulated: where the service has a curve, replicas are whole and draw power along it.
+        A plan takes fractions of accelerators at full throughput.
     """
 
     routes: tuple[Route, ...]
     served_token_s: FloatArray
     unserved_token_s: Mapping[str, FloatArray]
+    whole_replicas: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

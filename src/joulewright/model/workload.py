@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+import numpy as np
+
 from joulewright.model.fleet import Fleet
 from joulewright.model.timeline import FloatArray, Timeline
 
@@ -173,6 +175,36 @@ class ServingPoint:
     active_power_mw: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class ServingCurve:
+    """IT power of a replica at every load, per accelerator.
+
+    Attributes
+    ----------
+    accelerators : int
+        Accelerators of one replica; replicas are whole.
+    rate_token_s : tuple of float
+        Rates of one accelerator [token/s], increasing from 0, shape ``(N,)``.
+    power_mw : tuple of float
+        IT power of one accelerator with its host share at those rates [MW], shape ``(N,)``; the first is that of a
+        replica that waits for requests.
+
+    Examples
+    --------
+    >>> curve = ServingCurve(accelerators=1, rate_token_s=(0.0, 1000.0), power_mw=(2e-4, 6e-4))
+    >>> round(float(curve.power_at(250.0)), 6)
+    0.0003
+    """
+
+    accelerators: int
+    rate_token_s: tuple[float, ...]
+    power_mw: tuple[float, ...]
+
+    def power_at(self, rate_token_s: float | FloatArray) -> FloatArray:
+        """IT power of one accelerator at a rate [MW], linear between the points."""
+        return np.asarray(np.interp(rate_token_s, self.rate_token_s, self.power_mw))
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class InferenceService:
     """An inference service whose demand can be routed between sites.
@@ -187,6 +219,14 @@ class InferenceService:
         Throughput and power of one accelerator.
     serving_on : mapping of str to ServingPoint
         Exceptions by accelerator name.
+    listed_only : bool
+        True when only the accelerators of ``serving_on`` can run the model.
+    further_on : mapping of str to tuple of ServingPoint
+        By accelerator name: operating points that serve fewer tokens per accelerator with less energy per token.
+        A plan may mix them with the first one.
+    curves : mapping of str to ServingCurve
+        Power over load by accelerator name. A plan takes straight lines through the points; the simulator follows the
+        curve with whole replicas.
     latency_limit_ms : float or None
         Longest network round trip [ms].
     sites : tuple of str or None
@@ -201,14 +241,32 @@ class InferenceService:
     demand_token_s: Mapping[str, FloatArray]
     serving: ServingPoint
     serving_on: Mapping[str, ServingPoint] = field(default_factory=dict)
+    listed_only: bool = False
+    further_on: Mapping[str, tuple[ServingPoint, ...]] = field(default_factory=dict)
+    curves: Mapping[str, ServingCurve] = field(default_factory=dict)
     latency_limit_ms: float | None = None
     sites: tuple[str, ...] | None = None
     revenue_per_mtoken: float = 0.0
     unserved_penalty_per_mtoken: float | None = None
 
-    def point_on(self, fleet: Fleet) -> ServingPoint:
-        """Throughput and power on ``fleet``."""
-        return self.serving_on.get(fleet.accelerator, self.serving)
+    def runs_on(self, fleet: Fleet) -> bool:
+        """Whether the accelerators of ``fleet`` can run the model."""
+        return not self.listed_only or fleet.accelerator in self.serving_on
+
+    def points_on(self, fleet: Fleet) -> tuple[ServingPoint, ...]:
+        """Operating points on ``fleet``, shape ``(P,)``, the one with the highest throughput first."""
+        first = self.serving_on.get(fleet.accelerator, self.serving)
+        return (first, *self.further_on.get(fleet.accelerator, ()))
+
+    def point_on(self, fleet: Fleet, point: int = 0) -> ServingPoint:
+        """Throughput and power on ``fleet`` at one of its operating points.
+
+        Raises
+        ------
+        IndexError
+            If there is no such point.
+        """
+        return self.points_on(fleet)[point]
 
     def reaches(self, site: str, latency_ms: Mapping[str, float], residency: tuple[str, ...] | None) -> bool:
         """Whether a region with these latencies and residency rule may be served at ``site``."""

@@ -178,7 +178,8 @@ def _bare(scenario: Scenario, inputs: Inputs, position: int) -> Site:
     powers = [group.job.power_mw for group in groups if group.job.power_mw is not None]
     it_mw = nothing + site.fixed_it_power_mw
     for index in inputs.site_fleets(position):
-        served = [route.service.point_on(index.fleet).active_power_mw for route in inputs.routes]
+        points = (point for route in inputs.routes for point in route.service.points_on(index.fleet))
+        served = [point.active_power_mw for point in points]
         it_mw = it_mw + index.fleet.available * max(
             index.fleet.active_power_mw, index.fleet.idle_power_mw, *powers, *served
         )

@@ -19,7 +19,7 @@ from joulewright.model import (
     SiteSchedule,
 )
 from joulewright.physics.battery import storage_coefficients
-from joulewright.plan.constraints.demand import TOKEN_UNIT
+from joulewright.plan.constraints.demand import TOKEN_UNIT, serving_head
 from joulewright.plan.constraints.renewables import available_mw
 from joulewright.plan.divisible_schedule import divisible_segments
 from joulewright.plan.inputs import Inputs, RouteIndex
@@ -28,6 +28,8 @@ from joulewright.plan.result import Duals
 from joulewright.plan.solver import LinearSolution
 
 _NOISE = 1e-9
+_Place = tuple[str, str, int]
+"""Site, fleet and operating point."""
 
 
 class Reader:
@@ -117,8 +119,8 @@ def _services(inputs: Inputs, reader: Reader) -> dict[str, ServiceSchedule]:
         for route in (route for route in inputs.routes if route.service is service):
             for region, series, missing in _split(inputs, reader, route):
                 unserved[region] = missing
-                for (site, fleet), flow in series.items():
-                    routes.append(Route(region=region, site=site, fleet=fleet))
+                for (site, fleet, point), flow in series.items():
+                    routes.append(Route(region=region, site=site, fleet=fleet, point=point))
                     served.append(flow)
         services[service.name] = ServiceSchedule(
             routes=tuple(routes),
@@ -130,22 +132,22 @@ def _services(inputs: Inputs, reader: Reader) -> dict[str, ServiceSchedule]:
 
 def _split(
     inputs: Inputs, reader: Reader, route: RouteIndex
-) -> Iterator[tuple[str, dict[tuple[str, str], FloatArray], FloatArray]]:
+) -> Iterator[tuple[str, dict[_Place, FloatArray], FloatArray]]:
     """Share the flow of regions with equal options among them, nearest sites first."""
-    head = f"{route.service.name},{'+'.join(route.regions)}"
-    flows = {
-        (index.site.name, index.fleet.name): np.maximum(
-            0.0, TOKEN_UNIT * reader.get("served", f"{head},{index.site.name}/{index.fleet.name}", inputs.steps)
+    flows: dict[_Place, FloatArray] = {
+        (index.site.name, index.fleet.name, point): np.maximum(
+            0.0, TOKEN_UNIT * reader.get("served", serving_head(route, index, point), inputs.steps)
         )
         for index in route.fleets
+        for point in range(len(route.service.points_on(index.fleet)))
     }
     missing = {region: np.asarray(route.service.demand_token_s[region], float).copy() for region in route.regions}
-    result: dict[str, dict[tuple[str, str], FloatArray]] = {region: {} for region in route.regions}
+    result: dict[str, dict[_Place, FloatArray]] = {region: {} for region in route.regions}
     pairs = sorted(
         (
-            (inputs.scenario.region(region).latency_ms[site], position, region, (site, fleet))
+            (inputs.scenario.region(region).latency_ms[place[0]], position, region, place)
             for position, region in enumerate(route.regions)
-            for site, fleet in flows
+            for place in flows
         ),
         key=lambda pair: (pair[0], pair[1]),
     )

@@ -205,7 +205,8 @@ def _routes(scenario: Scenario, fleets: tuple[FleetIndex, ...]) -> Iterator[Rout
             options = tuple(
                 index.position
                 for index in fleets
-                if service.reaches(index.site.name, region.latency_ms, region.residency)
+                if service.runs_on(index.fleet)
+                and service.reaches(index.site.name, region.latency_ms, region.residency)
             )
             alike.setdefault(options, []).append(name)
         for options, regions in alike.items():

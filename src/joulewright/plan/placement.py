@@ -307,7 +307,11 @@ def _serve(room: Room, prices: list[FloatArray] | None) -> dict[str, ServiceSche
 def _reachable(inputs: Inputs, service: InferenceService, name: str) -> list[FleetIndex]:
     """Fleets that may serve a region, nearest first."""
     region = inputs.scenario.region(name)
-    found = [index for index in inputs.fleets if service.reaches(index.site.name, region.latency_ms, region.residency)]
+    found = [
+        index
+        for index in inputs.fleets
+        if service.runs_on(index.fleet) and service.reaches(index.site.name, region.latency_ms, region.residency)
+    ]
     return sorted(found, key=lambda index: region.latency_ms[index.site.name])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from joulewright.account import coefficients
 from joulewright.model import Battery, Generator, InferenceService, Scenario, Site
-from joulewright.plan.constraints.demand import TOKEN_UNIT, route_demand
+from joulewright.plan.constraints.demand import TOKEN_UNIT, route_demand, serving_head
 from joulewright.plan.constraints.grid import exchange_coefficients
 from joulewright.plan.constraints.renewables import available_mw
 from joulewright.plan.formulation import build
@@ -199,8 +199,9 @@ def _scaled_by_pue(program: Program, blocks: Sequence[Block]) -> tuple[IntArray,
 def _route_places(program: Program, route: RouteIndex) -> _RoutePlaces:
     name = f"{route.service.name},{'+'.join(route.regions)}"
     blocks = [
-        find_block(program.variables, "served", f"{name},{index.site.name}/{index.fleet.name}")
+        find_block(program.variables, "served", serving_head(route, index, point))
         for index in route.fleets
+        for point in range(len(route.service.points_on(index.fleet)))
     ]
     spans = [_known(block) for block in blocks if block is not None]
     unserved = find_block(program.variables, "unserved_demand", name)

@@ -160,6 +160,7 @@ class Layout:
                 routes=tuple(self._lanes[at].route for at in used),
                 served_token_s=np.ascontiguousarray(block.serving[:, used].T),
                 unserved_token_s=unserved,
+                whole_replicas=bool(service.curves),
             )
         return schedules
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from joulewright.errors import PolicyError
-from joulewright.model import InferenceService, Route, Scenario
+from joulewright.model import InferenceService, Route, Scenario, ServingCurve
 from joulewright.sim.device import SLACK
 from joulewright.sim.journal import Journal
 
@@ -30,6 +30,8 @@ class Lane:
         Positions of its demand and of its fleet.
     throughput_token_s, active_power_mw : float
         Of one accelerator.
+    curve : ServingCurve or None
+        Power along the load of whole replicas; None takes fractions of accelerators.
     """
 
     service: str
@@ -38,6 +40,12 @@ class Lane:
     fleet: int
     throughput_token_s: float
     active_power_mw: float
+    curve: ServingCurve | None = None
+
+    @property
+    def group(self) -> tuple[str, int, int]:
+        """Lanes of one group share replicas: service, fleet and operating point."""
+        return self.service, self.fleet, self.route.point
 
 
 class Serving:
@@ -68,6 +76,9 @@ class Serving:
         self.unserved_token_s = [0.0] * len(self.demands)
         self._busy = [0.0] * len(self._fleets)
         self._share = [0.0] * len(self.lanes)
+        self._groups: dict[tuple[str, int, int], list[int]] = {}
+        for position, lane in enumerate(self.lanes):
+            self._groups.setdefault(lane.group, []).append(position)
         self._index = {(lane.service, lane.route): position for position, lane in enumerate(self.lanes)}
         self._scenario = scenario
 
@@ -77,20 +88,21 @@ class Serving:
             near = [
                 (region.latency_ms[site.name], site, fleet)
                 for site, fleet in scenario.fleets()
-                if service.reaches(site.name, region.latency_ms, region.residency)
+                if service.runs_on(fleet) and service.reaches(site.name, region.latency_ms, region.residency)
             ]
             for _, site, fleet in sorted(near, key=lambda item: item[0]):
-                point = service.point_on(fleet)
-                lanes.append(
+                lanes += [
                     Lane(
                         service=service.name,
-                        route=Route(region=region.name, site=site.name, fleet=fleet.name),
+                        route=Route(region=region.name, site=site.name, fleet=fleet.name, point=number),
                         demand=self.demands.index((service.name, region.name)),
                         fleet=self._fleets.index((site.name, fleet.name)),
                         throughput_token_s=point.throughput_token_s,
                         active_power_mw=point.active_power_mw,
+                        curve=service.curves.get(fleet.accelerator),
                     )
-                )
+                    for number, point in enumerate(service.points_on(fleet))
+                ]
         return lanes
 
     def serve(
@@ -138,10 +150,7 @@ class Serving:
 
     def power_mw(self) -> list[float]:
         """IT power of serving by fleet in file order [MW]."""
-        power = [0.0] * len(self._fleets)
-        for rate, lane in zip(self.served_token_s, self.lanes, strict=True):
-            power[lane.fleet] += rate / lane.throughput_token_s * lane.active_power_mw
-        return power
+        return self._draw(self.served_token_s)[1]
 
     def _asked(self, routes: Routes) -> list[float]:
         served = [0.0] * len(self.lanes)
@@ -184,18 +193,58 @@ class Serving:
                 journal.clip("/".join(self.demands[position]), "served_token_s", asked, most)
 
     def _keep_to_fleets(self, served: list[float], free: Sequence[float], journal: Journal) -> None:
-        self._busy = self._accelerators(served)
+        self._busy = self._draw(served)[0]
         for position, (asked, most) in enumerate(zip(self._busy, free, strict=True)):
             if asked > most + SLACK * max(1.0, most):
-                _scale(served, max(0.0, most) / asked, [lane.fleet == position for lane in self.lanes])
+                self._cut(served, position, max(0.0, most) / asked, max(0.0, most))
                 journal.clip("/".join(self._fleets[position]), "serving_accelerators", asked, max(0.0, most))
-                self._busy[position] = max(0.0, most)
+                self._busy[position] = min(max(0.0, most), self._draw(served)[0][position])
 
-    def _accelerators(self, served: Sequence[float]) -> list[float]:
-        busy = [0.0] * len(self._fleets)
-        for rate, lane in zip(served, self.lanes, strict=True):
-            busy[lane.fleet] += rate / lane.throughput_token_s
-        return busy
+    def _cut(self, served: list[float], fleet: int, factor: float, room: float) -> None:
+        """Lower the rates on a fleet in proportion, then to the whole replicas that its room holds."""
+        wanted = list(served)
+        _scale(served, factor, [lane.fleet == fleet for lane in self.lanes])
+        for group, lanes in self._groups.items():
+            if group[1] == fleet and self.lanes[lanes[0]].curve is None:
+                room -= sum(served[at] / self.lanes[at].throughput_token_s for at in lanes)
+        for group, lanes in self._groups.items():
+            first = self.lanes[lanes[0]]
+            if group[1] != fleet or first.curve is None:
+                continue
+            total, most = sum(served[at] for at in lanes), sum(wanted[at] for at in lanes)
+            size = first.curve.accelerators
+            replicas = min(_replicas(total / first.throughput_token_s / size), math.floor(room / size + SLACK))
+            allowed = min(most, max(0, replicas) * size * first.throughput_token_s)
+            for at in lanes:
+                served[at] = wanted[at] * allowed / most if most > 0.0 else 0.0
+            room -= size * _replicas(allowed / first.throughput_token_s / size)
+
+    def _draw(self, served: Sequence[float]) -> tuple[list[float], list[float]]:
+        """Accelerators and their IT power [MW] by fleet."""
+        busy, power_mw = [0.0] * len(self._fleets), [0.0] * len(self._fleets)
+        for (_, fleet, _), lanes in self._groups.items():
+            lane = self.lanes[lanes[0]]
+            needed = sum(served[at] for at in lanes) / lane.throughput_token_s
+            if lane.curve is None:
+                busy[fleet] += needed
+                power_mw[fleet] += needed * lane.active_power_mw
+                continue
+            size = lane.curve.accelerators
+            replicas = _replicas(needed / size)
+            last = min(1.0, needed / size - replicas + 1)
+            last_mw = (
+                lane.active_power_mw if last >= 1.0 else float(lane.curve.power_at(last * lane.throughput_token_s))
+            )
+            if replicas:
+                busy[fleet] += size * replicas
+                power_mw[fleet] += size * ((replicas - 1) * lane.active_power_mw + last_mw)
+        return busy, power_mw
+
+
+def _replicas(load: float) -> int:
+    """Whole replicas for a load in replicas; within rounding of a whole number it is that number."""
+    nearest = round(load)
+    return nearest if abs(load - nearest) <= _ROUNDING * max(1.0, load) else math.ceil(load)
 
 
 def _scale(rates: list[float], factor: float, chosen: Sequence[bool]) -> None:

@@ -59,5 +59,6 @@ def highest_power_mw(model: Model, fleet_position: int) -> float:
     powers = [index.fleet.idle_power_mw, index.fleet.active_power_mw]
     groups = (*model.inputs.rigid, *model.inputs.divisible)
     powers += [group.job.power_mw for group in groups if group.job.power_mw is not None]
-    powers += [route.service.point_on(index.fleet).active_power_mw for route in model.inputs.routes]
+    for route in model.inputs.routes:
+        powers += [point.active_power_mw for point in route.service.points_on(index.fleet)]
     return max(powers)

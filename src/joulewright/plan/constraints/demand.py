@@ -1,8 +1,8 @@
 """Inference demand is served somewhere or left unserved at a price.
 
 Constraint (4): ``sum_f served[k, r, f, t] + unserved[k, r, t] = demand[k, r, t]`` over the fleets that the
-latency limit, the hosting list and the region's residency rule allow. Regions of a service with equal
-options are one row.
+latency limit, the hosting list and the region's residency rule allow, and over the operating points of the service
+there. Regions of a service with equal options are one row.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 
 from joulewright.account import coefficients
 from joulewright.errors import InfeasibleError
-from joulewright.model import FloatArray, Scenario
+from joulewright.model import FloatArray, Scenario, ServingPoint
 from joulewright.plan.explanation import Explanation
 from joulewright.plan.inputs import FleetIndex, Inputs, RouteIndex
 from joulewright.plan.model import Model
@@ -28,7 +28,11 @@ def add_demand(model: Model) -> None:
         demand = route_demand(route) / TOKEN_UNIT
         name = f"{route.service.name},{'+'.join(route.regions)}"
         earned = TOKEN_UNIT * coefficients.served_revenue_per_token_s(scenario, route.service)
-        terms = [_served(model, route, index, (name, demand, earned)) for index in allowed_fleets(model, route)]
+        terms = [
+            _served(model, index, point, (serving_head(route, index, number), demand, earned))
+            for index in allowed_fleets(model, route)
+            for number, point in enumerate(route.service.points_on(index.fleet))
+        ]
         penalty = coefficients.unserved_cost_per_token_s(scenario, route.service)
         if penalty is not None:
             unserved = model.builder.variable(
@@ -64,16 +68,15 @@ def nearest_only(inputs: Inputs, route: RouteIndex) -> tuple[FleetIndex, ...]:
     return tuple(index for index in route.fleets if index.site_position == nearest)
 
 
-def _served(model: Model, route: RouteIndex, index: FleetIndex, parts: tuple[str, FloatArray, float]) -> Term:
+def serving_head(route: RouteIndex, index: FleetIndex, point: int = 0) -> str:
+    """Head of the labels of what is served on a fleet at an operating point."""
+    place = f"{index.site.name}/{index.fleet.name}" + (f"/{point}" if point else "")
+    return f"{route.service.name},{'+'.join(route.regions)},{place}"
+
+
+def _served(model: Model, index: FleetIndex, point: ServingPoint, parts: tuple[str, FloatArray, float]) -> Term:
     name, demand, earned = parts
-    point = route.service.point_on(index.fleet)
-    served = model.builder.variable(
-        "served",
-        model.inputs.steps,
-        model.label(name, f"{index.site.name}/{index.fleet.name}"),
-        upper=demand,
-        cost=-earned,
-    )
+    served = model.builder.variable("served", model.inputs.steps, model.label(name), upper=demand, cost=-earned)
     per_unit = TOKEN_UNIT / point.throughput_token_s
     model.capacity[index.position].append(Term(model.steps, served.index, per_unit))
     model.add_load(index.site_position, served, (point.active_power_mw - index.fleet.idle_power_mw) * per_unit)

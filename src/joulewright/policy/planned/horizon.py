@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from joulewright.model import FloatArray, Route, Scenario
+from joulewright.plan.constraints.demand import serving_head
 from joulewright.plan.inputs import RouteIndex
 from joulewright.plan.model import JointProgram
 from joulewright.plan.moving_window import MovingWindow
@@ -213,12 +214,12 @@ class _RouteColumns:
         self.service = route.service.name
         self._regions = route.regions
         head = f"{self.service},{'+'.join(route.regions)}"
-        self._first: dict[tuple[str, str], int] = {}
+        self._first: dict[tuple[str, str, int], int] = {}
         for index in route.fleets:
-            place = (index.site.name, index.fleet.name)
-            block = find_block(joint.program.variables, "served", f"{head},{'/'.join(place)}")
-            if block is not None:
-                self._first[place] = block.first
+            for point in range(len(route.service.points_on(index.fleet))):
+                block = find_block(joint.program.variables, "served", serving_head(route, index, point))
+                if block is not None:
+                    self._first[index.site.name, index.fleet.name, point] = block.first
         rows = find_block(joint.program.rows, "demand", head)
         self.row = 0 if rows is None else rows.first
         latency = {region: joint.inputs.scenario.region(region).latency_ms for region in route.regions}
@@ -241,6 +242,6 @@ class _RouteColumns:
         for region, place in self._order:
             rate = min(flows[place] * scale, left[region])
             if rate > 0.0:
-                routes[Route(region=region, site=place[0], fleet=place[1])] = rate
+                routes[Route(region=region, site=place[0], fleet=place[1], point=place[2])] = rate
                 flows[place], left[region] = flows[place] - rate / scale, left[region] - rate
         return routes

@@ -41,7 +41,7 @@ def rerouted(scenario: Scenario, observation: Observation, planned_token_s: Rate
     for service in scenario.inference:
         rates = found[service.name] = dict(planned_token_s.get(service.name, {}))
         for route, rate in rates.items():
-            throughput = service.point_on(scenario.site(route.site).fleet(route.fleet)).throughput_token_s
+            throughput = service.point_on(scenario.site(route.site).fleet(route.fleet), route.point).throughput_token_s
             wanted = np.array([rate / throughput])
             granted = float(room.take((route.site, route.fleet), wanted, 0.0)[0]) * throughput
             if granted < rate * (1.0 - _ROUNDING):
@@ -62,5 +62,5 @@ def _fits(scenario: Scenario, room: Room, planned_token_s: Rates) -> bool:
     for service in scenario.inference:
         for route, rate in planned_token_s.get(service.name, {}).items():
             place = (route.site, route.fleet)
-            wanted[place] += rate / service.point_on(fleets[place]).throughput_token_s
+            wanted[place] += rate / service.point_on(fleets[place], route.point).throughput_token_s
     return all(amount <= float(room.accelerators[place][0]) for place, amount in wanted.items())

@@ -80,7 +80,7 @@ def reachable(scenario: Scenario, service: InferenceService, region: str) -> Ite
     """Fleets that may serve a region of a service, in file order."""
     known = scenario.region(region)
     for site, fleet in scenario.fleets():
-        if service.reaches(site.name, known.latency_ms, known.residency):
+        if service.runs_on(fleet) and service.reaches(site.name, known.latency_ms, known.residency):
             yield site, fleet
 
 
