@@ -63,8 +63,8 @@ class SwingBattery:
         Of charging and of discharging each [-].
     initial_fraction : float
         Stored energy at the start [-], which it returns to over ``restore_s``.
-    restore_s : float
-        Time constant with which it returns to the initial energy [s].
+    averaging_s, restore_s : float
+        Time constants of the mean load that the grid follows, and with which the stored energy returns [s].
 
     Raises
     ------
@@ -76,12 +76,13 @@ class SwingBattery:
     energy_j: float
     efficiency_fraction: float = 0.97
     initial_fraction: float = 0.5
+    averaging_s: float = 10.0
     restore_s: float = 120.0
 
     def __post_init__(self) -> None:
         problems = [
             f"{key} is {getattr(self, key)}; it must be positive"
-            for key in ("power_w", "energy_j", "restore_s")
+            for key in ("power_w", "energy_j", "averaging_s", "restore_s")
             if not 0.0 < getattr(self, key) < math.inf
         ]
         problems += [
@@ -187,12 +188,12 @@ def smooth_with_battery(
 
     Notes
     -----
-    The grid follows the load plus a slow correction ``(E_0 - E) / restore_s`` within the ramps; the battery gives the
-    difference within its power and energy.
+    The grid follows the exponential mean of the load plus a slow correction ``(E_0 - E) / restore_s`` within the ramps;
+    the battery gives the difference within its power and energy.
 
     Examples
     --------
-    >>> battery = SwingBattery(power_w=100.0, energy_j=1e6, efficiency_fraction=1.0, restore_s=1e9)
+    >>> battery = SwingBattery(power_w=100.0, energy_j=1e6, efficiency_fraction=1.0, averaging_s=1e-9, restore_s=1e9)
     >>> found = smooth_with_battery(np.array([0.0, 50.0, 50.0]), 1.0, battery, ramp_up_w_per_s=20, ramp_down_w_per_s=20)
     >>> found.power_w.round(3).tolist(), round(500000 - float(found.stored_j[-1]), 3)
     ([0.0, 20.0, 40.0], 40.0)
@@ -202,9 +203,11 @@ def smooth_with_battery(
     load = _checked(power_w, step_s)
     rest_j = battery.initial_fraction * battery.energy_j
     efficiency, stored = battery.efficiency_fraction, rest_j
-    grid, output, energy = float(load[0]), [], []
+    grid, mean, output, energy = float(load[0]), float(load[0]), [], []
+    gain = 1.0 - math.exp(-step_s / battery.averaging_s)
     for wanted in load.tolist():
-        aim = max(0.0, wanted + (rest_j - stored) / battery.restore_s)
+        mean += gain * (wanted - mean)
+        aim = max(0.0, mean + (rest_j - stored) / battery.restore_s)
         grid += min(max(aim - grid, -ramp_down_w_per_s * step_s), ramp_up_w_per_s * step_s)
         most = min(battery.power_w, stored * efficiency / step_s)
         least = -min(battery.power_w, (battery.energy_j - stored) / efficiency / step_s)
