@@ -12,8 +12,6 @@ from joulewright.model import CarbonPolicy, Region
 from joulewright.plan import PlanOptions, plan
 from joulewright.plan.baselines import BASELINES, run_baseline
 from joulewright.plan.energy_stage import with_fixed_load
-from joulewright.plan.formulation import build
-from joulewright.plan.holding import greedy_assignment
 from joulewright.plan.inputs import build_inputs
 from joulewright.plan.placement import place_cheaply, place_early, site_price, supply_limit_mw
 
@@ -255,23 +253,6 @@ def test_a_fixed_load_replaces_the_work(two_sites):
     fixed = with_fixed_load(scenario, place_early(build_inputs(scenario)))
     assert fixed.training == fixed.inference == ()
     assert fixed.sites[0].fixed_facility_power_mw == pytest.approx([0.6, 0.0, 0.0, 0.0])
-
-
-def test_greedy_assignment_fills_the_columns_of_the_joint_model(two_sites, tiny):
-    jobs = (
-        tiny.job("one"),
-        tiny.job("two"),
-        tiny.job("huge", gpus=100, value=1.0, release=tiny.at(2.0), deadline=tiny.at(3.0)),
-    )
-    joint = build(two_sites(training=jobs))
-    columns, values = greedy_assignment(joint)
-    chosen = {
-        joint.program.column_name(int(column)): value for column, value in zip(columns, values, strict=True) if value
-    }
-    assert chosen == {
-        "start[one,a/gpus,2022-07-04T02:00]": 2.0,
-        "start[huge,b/gpus,2022-07-04T02:00]": 1.0,
-    }
 
 
 def test_joint_is_at_least_as_good_as_every_valid_baseline(two_sites, tiny):

@@ -16,7 +16,7 @@ from joulewright.account import settle
 from joulewright.check import violations
 from joulewright.errors import DataError, Diagnostic
 from joulewright.io.codec import encode
-from joulewright.io.run_folder import FrontPoint, is_run, read_run, write_run
+from joulewright.io.run_folder import FrontPoint, read_run, write_run
 from joulewright.model import Region
 from joulewright.plan.options import PlanOptions
 from joulewright.plan.planner import plain_options
@@ -242,15 +242,6 @@ def test_output_below_a_file(tmp_path, scenario, result):
     for path in (tmp_path / "file", tmp_path / "file" / "run"):
         with pytest.raises(DataError, match="is a file"):
             write_run(path, scenario=scenario, result=result)
-
-
-def test_is_run(tmp_path, scenario, result):
-    assert not is_run(tmp_path)
-    assert is_run(write_run(tmp_path / "run", scenario=scenario, result=result))
-    (tmp_path / "run.json").write_text("[]")
-    assert not is_run(tmp_path)
-    (tmp_path / "run.json").write_text("{")
-    assert not is_run(tmp_path)
 
 
 @pytest.mark.parametrize(

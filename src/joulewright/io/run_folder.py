@@ -30,7 +30,6 @@ from joulewright.io.codec import encode
 from joulewright.io.exports import parquet_bytes
 from joulewright.io.frames import jobs_frame, routing_frame, series_frame
 from joulewright.io.sealed import (
-    is_sealed,
     json_bytes,
     read_manifest,
     read_state,
@@ -202,11 +201,6 @@ def read_run(path: str | Path) -> Run:
         pareto=state.pareto,
         document=manifest,
     )
-
-
-def is_run(path: Path) -> bool:
-    """Whether a folder holds a run of any schema version."""
-    return is_sealed(path, _MANIFEST, _FAMILY)
 
 
 def _named(row: Any) -> NamedPlan:

@@ -11,7 +11,6 @@ from joulewright.model import JobSchedule, Schedule, TrainingJob
 from joulewright.physics.transfer import transfer_h
 from joulewright.plan.inputs import JobGroup
 from joulewright.plan.model import JointProgram, Run
-from joulewright.plan.placement import place_cheaply
 from joulewright.plan.program import FloatArray, IntArray
 
 
@@ -44,21 +43,6 @@ def integer_values(joint: JointProgram, schedule: Schedule) -> tuple[IntArray, F
         if site in schedule.sites:
             values[block.index] = schedule.sites[site].generators[name].on
     columns = np.flatnonzero(joint.program.integer).astype(np.int64)
-    return columns, values[columns]
-
-
-def greedy_assignment(joint: JointProgram) -> tuple[IntArray, FloatArray]:
-    """Start and rejection columns of the rigid jobs and their values in the greedy placement.
-
-    Raises
-    ------
-    ValueError
-        If a job that must run was put where the model has no column for it.
-    """
-    values = np.zeros(joint.program.cost.size)
-    _hold_rigid(joint, place_cheaply(joint.inputs), values)
-    blocks = [block for name in ("start", "rejected") for block in joint.program.variables.get(name, [])]
-    columns = np.concatenate([block.index for block in blocks] or [np.empty(0, np.int64)])
     return columns, values[columns]
 
 
