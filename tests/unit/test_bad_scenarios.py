@@ -303,10 +303,15 @@ CASES: list[tuple[str, list[Edit], str, list[str], list[str], str]] = [
     ),
     (
         "profile of a service",
-        [('throughput = "2400 token/s"', 'profile = "llama"')],
-        "S012",
-        ["not supported yet"],
-        ["throughput"],
+        [
+            (
+                'throughput = "2400 token/s"\nactive_power = "640 W"',
+                'profile = "lama-3-8b"\ninput_tokens = 9\noutput_tokens = 9',
+            )
+        ],
+        "S016",
+        ["lama-3-8b", "Llama-3-8B"],
+        ["catalogue"],
         "inference.chat.profile",
     ),
     (
