@@ -377,6 +377,12 @@ def study_report_case() -> Any:
 
 
 @pytest.fixture(scope="session")
+def spark_case() -> Any:
+    """Lines of Spark event logs, from ``spark_case.py`` next to this file."""
+    return _beside("spark_case")
+
+
+@pytest.fixture(scope="session")
 def sim_case() -> Any:
     """Policies and runs of the simulator, from ``sim_case.py`` next to this file."""
     return _beside("sim_case")

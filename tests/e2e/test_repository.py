@@ -89,7 +89,7 @@ def test_declared_dependencies_are_the_ones_imported() -> None:
     names = {"tree-sitter": "tree_sitter", "tree-sitter-toml": "tree_sitter_toml"}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     core = {re.split(r"[\[<>=~! ]", item)[0] for item in project["dependencies"]}
-    extras = {"pvlib", "windpowerlib", "pandas", "pypsa", "distributed"}
+    extras = {"pvlib", "windpowerlib", "pandas", "pyarrow", "pypsa", "distributed", "py4j", "pyspark"}
     imported: set[str] = set()
     for path in (ROOT / "src").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

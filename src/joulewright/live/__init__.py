@@ -1,0 +1,1 @@
+"""Loops and adapters that let policies command real plants and clusters."""
