@@ -65,6 +65,10 @@ _SITES = (
 )
 
 
+SITE_KEYS = tuple(f"site{position}" for position in range(len(_SITES)))
+"""Colour keys of sites, and of anything else that is one of many."""
+
+
 def site_key(position: int) -> str:
     """Colour key of the site at ``position``; keys repeat after nine sites."""
     return f"site{position % len(_SITES)}"

@@ -26,20 +26,21 @@ const jwCharts = (() => {
   const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
   const two = (value) => String(value).padStart(2, "0");
   const dayText = (date) => `${WEEKDAYS[date.getUTCDay()]} ${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]}`;
-  const clockText = (date) => `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}`;
+  const clockText = (date, exact = false) => `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}${exact ? `:${two(date.getUTCSeconds())}` : ""}`;
   /* Wall clock of a step: `offsets` lists [first step, minutes east of UTC]. */
   function clock(axis, step) {
     let minutes = 0;
     for (const [first, offset] of axis.offsets) if (step >= first) minutes = offset;
     return new Date(axis.start_ms + step * axis.step_s * 1000 + minutes * 60e3);
   }
-  const stamp = (axis, step) => { const at = clock(axis, step); return `${dayText(at)} ${at.getUTCFullYear()}, ${clockText(at)}`; };
+  const stamp = (axis, step) => { const at = clock(axis, step); return `${dayText(at)} ${at.getUTCFullYear()}, ${clockText(at, axis.step_s < 60)}`; };
 
   /* Steps that start at a local midnight (or at a whole number of hours on a short horizon), thinned to what fits. */
   function timeTicks(axis, width) {
     const span = axis.steps * axis.step_s * 1000;
     const room = Math.max(2, Math.floor(width / 62));
-    const every = [hours, 3 * hours, 6 * hours, 12 * hours, day, 2 * day, 3 * day, 7 * day, 14 * day, 28 * day, 56 * day]
+    const fine = span < 3 * hours ? [1, 5, 10, 30, 60, 300, 900, 1800].map((seconds) => seconds * 1000) : [];
+    const every = [...fine, hours, 3 * hours, 6 * hours, 12 * hours, day, 2 * day, 3 * day, 7 * day, 14 * day, 28 * day, 56 * day]
       .find((size) => span / size <= room) || 112 * day;
     const ticks = [];
     let last = null;
@@ -50,7 +51,7 @@ const jwCharts = (() => {
     }
     const label = (step) => {
       const at = clock(axis, step);
-      if (every < day && at.getUTCHours() !== 0) return clockText(at);
+      if (every < day && at.getTime() % day !== 0) return clockText(at, every < 60e3);
       return every < 7 * day ? `${WEEKDAYS[at.getUTCDay()]} ${at.getUTCDate()}` : `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]}`;
     };
     return { ticks, label };
@@ -88,6 +89,7 @@ const jwCharts = (() => {
       xAxes.push(timeAxis(axis, width - left - right, { index, labels: last }));
       yAxes.push(valueAxis(panel.axis, { gridIndex: index, ...extent(panel, panel.height > 140 ? 6 : 3) }));
       if (view.mark) series.push(shade(view.mark, index));
+      if (panel.pile) series.push(pile(panel, index));
       series.push(...laneSeries(panel, index, axis));
       top += height + (last ? 0 : gap);
     });
@@ -107,7 +109,7 @@ const jwCharts = (() => {
 
   /* Round limits around the stacks and lines of a panel, so that no empty band is left. */
   function extent(panel, most) {
-    const steps = values(panel.series[0].values).length, up = new Array(steps).fill(0), down = new Array(steps).fill(0);
+    const steps = panel.series.length ? values(panel.series[0].values).length : 0, up = new Array(steps).fill(0), down = new Array(steps).fill(0);
     let low = panel.min === undefined ? Infinity : panel.min, high = panel.max === undefined ? -Infinity : panel.max;
     for (const item of panel.series) {
       const stack = item.down ? down : up;
@@ -157,6 +159,43 @@ const jwCharts = (() => {
     })];
   }
 
+  /* Amounts of many owners piled up in each step, painted at once: there may be tens of thousands of them. */
+  function pile(panel, index) {
+    const [counts, owners, amounts] = ["counts", "owners", "amounts"].map((name) => values(panel.pile[name]));
+    return { type: "custom", silent: true, xAxisIndex: index, yAxisIndex: index, data: [[0, 0]], clip: true, renderItem: (params, api) => {
+      const { x, y, width, height } = params.coordSys, dots = ratio(), canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [width, height].map((size) => Math.max(1, Math.round(size * dots)));
+      const brush = canvas.getContext("2d"), fills = panel.pile.keys.map((key) => colour(`q-${key}`));
+      const across = (step) => Math.round((api.coord([step, 0])[0] - x) * dots), up = (sum) => Math.round((api.coord([0, sum])[1] - y) * dots);
+      let place = 0;
+      counts.forEach((count, step) => {
+        const left = across(step), right = across(step + 1);
+        for (let sum = 0, stop = place + Math.round(count); place < stop; place++) {
+          const low = up(sum), high = up((sum += amounts[place]));
+          brush.fillStyle = fills[Math.round(owners[place]) % fills.length];
+          brush.fillRect(left, high, right - left, low - high);
+        }
+      });
+      return { type: "image", emphasisDisabled: true, style: { image: canvas, x, y, width, height } };
+    } };
+  }
+
+  /* The largest owners in a step, the rest together, and the lines above them. */
+  function pileTip(panel, step) {
+    const { keys, names } = panel.pile, [counts, owners, amounts] = ["counts", "owners", "amounts"].map((name) => values(panel.pile[name]));
+    const first = counts.slice(0, step).reduce((sum, count) => sum + Math.round(count), 0), MOST = 8;
+    const found = Array.from({ length: Math.round(counts[step]) }, (_, at) => [Math.round(owners[first + at]), amounts[first + at]]).sort((a, b) => b[1] - a[1]);
+    const total = (items) => items.reduce((sum, item) => sum + item[1], 0), more = found.slice(MOST);
+    const rows = [[panel.pile.title, number(total(found))]];
+    rows.push(...found.slice(0, MOST).map(([owner, amount]) => [names[owner], number(amount), keys[owner % keys.length]]));
+    if (more.length) rows.push([`${more.length} more`, number(total(more))]);
+    for (const item of panel.series) {
+      const value = values(item.values)[step] - (item.low ? values(item.low)[step] : 0);
+      if (Math.abs(value) > 5e-4) rows.push([item.name, number(value), item.key]);
+    }
+    return rowsHtml(rows);
+  }
+
   /* The steps of a panel that a reader should look at. */
   function shade([first, stop], index) {
     return { type: "custom", silent: true, xAxisIndex: index, yAxisIndex: index, data: [[0, 0]], clip: true, renderItem: (params, api) => {
@@ -180,6 +219,7 @@ const jwCharts = (() => {
   function laneTip(view, position) {
     const step = Math.max(0, Math.min(view.axis.steps - 1, Math.floor(position)));
     const blocks = view.panels.map((panel) => {
+      if (panel.pile) return pileTip(panel, step);
       const groups = new Map();
       for (const item of panel.series) {
         const value = values(item.values)[step];
@@ -304,12 +344,12 @@ const jwCharts = (() => {
       option: {
         grid: { left: 50, right: 14, top: 28, bottom: 42 },
         xAxis: { type: "value", min: 0, max: 100, interval: narrow ? 50 : 25, axisLine: lines("line"), axisTick: { show: false }, splitLine: lines(),
-          axisLabel: { ...axisText(), formatter: (value) => `${value}\u202f%` }, name: "share of time", nameLocation: "middle", nameGap: 26, nameTextStyle: axisText() },
-        yAxis: valueAxis(chart.axis, { scale: true }),
+          axisLabel: { ...axisText(), formatter: (value) => `${value}\u202f%` }, name: chart.share || "share of time", nameLocation: "middle", nameGap: 26, nameTextStyle: axisText() },
+        yAxis: valueAxis(chart.axis, chart.log ? { type: "log" } : { scale: true }),
         series: view.series.map((item) => ({ type: "line", name: item.name, symbol: "none", color: colour(`q-${item.key}`), lineStyle: { width: 2, type: item.dashed ? [6, 4] : "solid" }, emphasis: { disabled: true },
           data: values(item.values).map((value, index, all) => [(100 * index) / Math.max(1, all.length - 1), value]) })),
         tooltip: tooltip({ trigger: "axis", axisPointer: { type: "line", lineStyle: { color: colour("muted"), type: "solid" } },
-          formatter: (params) => tip(`reached or exceeded ${number(params[0].axisValue)}\u202f% of the time`,
+          formatter: (params) => tip(`reached or exceeded ${chart.reached ? `${chart.reached} ` : ""}${number(params[0].axisValue)}\u202f%${chart.reached ? "" : " of the time"}`,
             params.map((item) => [item.seriesName, `${number(item.value[1])}\u202f${chart.unit}`, view.series[item.seriesIndex].key])) }),
       },
     };
@@ -504,5 +544,53 @@ const jwCharts = (() => {
     };
   }
 
-  return { lanes, heat, gantt, curve, bars, waterfall, front, columns, intervals, sweep };
+  /* Named points with an interval in both directions, and levels across the whole width. */
+  function scatter(chart, view, width) {
+    const narrow = width < NARROW, points = view.points, ends = (side) => points.flatMap((point) => point[side]).filter((value) => value !== null);
+    const level = (view.levels || []).map((item) => item.y), font = getComputedStyle(document.body).fontFamily;
+    /* A margin keeps points off the edges. */
+    const around = (found) => { const low = Math.min(...found), high = Math.max(...found), margin = 0.04 * (high - low) || 5; return [Math.max(0, low - margin), high + margin]; };
+    const [across, up] = [limits(around(ends("x")), narrow ? 3 : 6, false), limits(around([...ends("y"), ...level]), narrow ? 5 : 7, false)];
+    const interval = (params, api) => {
+      const { x: [x, left, right], y: [y, low, high], key } = points[params.dataIndex], style = { stroke: colour(`q-${key}`), lineWidth: 1.5 };
+      const children = [];
+      if (low !== null) children.push(whisker(api.coord([x, low]), api.coord([x, high]), [4, 0], style));
+      if (left !== null) children.push(whisker(api.coord([left, y]), api.coord([right, y]), [0, 4], style));
+      return { type: "group", children };
+    };
+    const across_all = (params, api) => {
+      const item = view.levels[params.dataIndex], { x, width: wide } = params.coordSys, y = api.coord([0, item.y])[1];
+      return { type: "group", children: [
+        { type: "line", shape: { x1: x, y1: y, x2: x + wide, y2: y }, style: { stroke: colour(`q-${item.key}`), lineWidth: 1.4, lineDash: item.dashed ? [6, 4] : null } },
+        { type: "text", x: x + wide - 4, y: y - 4, style: { text: item.name, align: "right", verticalAlign: "bottom", fontSize: 11, fontFamily: font, fill: colour("muted") } }] };
+    };
+    /* Names stand beside their points, on the side with more room, unless another name is there; the legend has all. */
+    const tall = narrow ? 320 : 400, taken = [], place = (value, { min, max }, size) => (size * (value - min)) / (max - min);
+    const labels = points.map((point) => {
+      const x = place(point.x[0], across, width - 76), y = place(point.y[0], up, tall - 80), left = x > (width - 76) / 2, size = wide(point.name) + 12;
+      const box = [left ? x - size : x, left ? x : x + size, y];
+      const free = !narrow && taken.every(([from, to, level]) => box[1] < from || box[0] > to || Math.abs(level - y) > 14);
+      if (free) taken.push(box);
+      return { show: free, position: left ? "left" : "right", offset: [0, -9] };
+    });
+    return {
+      height: tall,
+      option: {
+        grid: { left: 54, right: 22, top: 34, bottom: 46 },
+        xAxis: { type: "value", ...across, name: chart.x, nameLocation: "middle", nameGap: 30, nameTextStyle: axisText(), axisLine: lines("line"), axisTick: { show: false }, splitLine: lines(),
+          axisLabel: { ...axisText(), formatter: ticks(across), hideOverlap: true } },
+        yAxis: valueAxis(chart.y, { ...up, axisLabel: { ...axisText(), formatter: ticks(up) } }),
+        series: [
+          ...(level.length ? [{ type: "custom", silent: true, data: view.levels.map((item) => [across.min, item.y]), renderItem: across_all }] : []),
+          { type: "custom", silent: true, data: points.map((point) => [point.x[0], point.y[0]]), renderItem: interval },
+          { type: "scatter", data: points.map((point, index) => ({ value: [point.x[0], point.y[0]], symbol: point.current ? "diamond" : "circle", symbolSize: point.current ? 16 : 12,
+            itemStyle: { color: colour(`q-${point.key}`), borderColor: colour("surface"), borderWidth: 1 }, label: labels[index] })),
+          label: { formatter: ({ dataIndex }) => points[dataIndex].name, ...axisText(), color: colour("ink") } },
+        ],
+        tooltip: tooltip({ formatter: ({ dataIndex }) => tip(points[dataIndex].name, points[dataIndex].facts) }),
+      },
+    };
+  }
+
+  return { lanes, heat, gantt, curve, bars, waterfall, front, columns, intervals, sweep, scatter };
 })();

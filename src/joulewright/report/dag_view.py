@@ -1,0 +1,76 @@
+"""Runs of jobs with precedence prepared for the sections of their report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from joulewright.report.dag_figures import dag_figures
+from joulewright.report.palette import site_key
+from joulewright.report.study_figures import Figure
+from joulewright.report.study_view import utc_axis
+from joulewright.study.dag import DagComparison
+from joulewright.study.dag_inputs import DagInput
+from joulewright.study.dag_signal import DagSignalInput
+from joulewright.study.result import Estimate
+
+_LEAST_CHANGE = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DagView:
+    """A comparison with its inputs."""
+
+    found: DagComparison
+    source: DagInput
+    signal: DagSignalInput
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Schedulers, the base first."""
+        return tuple(self.found.schedulers)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Schedulers but the base."""
+        return self.names[1:]
+
+    @cached_property
+    def figures(self) -> dict[str, Figure]:
+        """Figures by key."""
+        longest = max(run.makespan_ms for run in self.found.shown.values())
+        return {figure.key: figure for figure in dag_figures(self.signal, float(longest))}
+
+    @cached_property
+    def has_overhead(self) -> bool:
+        """Whether idle executors draw power, so that energy per work may differ."""
+        return self.found.cluster.idle_power_kw > 0.0
+
+    def key(self, scheduler: str) -> str:
+        """Colour key of a scheduler."""
+        return site_key(self.names.index(scheduler))
+
+    def estimate(self, scheduler: str, figure: str) -> Estimate | None:
+        """See :meth:`joulewright.study.dag.DagComparison.estimate`."""
+        return self.found.estimate(scheduler, figure)
+
+    def mean(self, scheduler: str, figure: str) -> float | None:
+        """Mean of a figure; None where no run has it."""
+        found = self.estimate(scheduler, figure)
+        return None if found is None else found.mean
+
+    def clear(self, scheduler: str, figure: str) -> bool:
+        """Whether the interval of a ratio lies on one side of 1; one sample counts as its own interval."""
+        found = self.estimate(scheduler, figure)
+        if found is None or abs(found.mean - 1.0) <= _LEAST_CHANGE:
+            return False
+        if found.low is None or found.high is None:
+            return True
+        return found.high < 1.0 or found.low > 1.0
+
+    def axis(self, piece_h: float, pieces: int, step: int = 0) -> dict[str, Any]:
+        """Time axis of pieces from a step of the signal on, in UTC."""
+        started = self.signal.timeline.at(step)
+        axis = utc_axis(self.signal.timeline, step_h=piece_h, first=0, steps=pieces)
+        return axis | {"start_ms": round(started.timestamp() * 1000.0)}
