@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -12,18 +12,17 @@ from joulewright.data.dag_generator import generate_dag_jobs
 from joulewright.model.dag import DagCluster, DagJob, DagSignal
 from joulewright.policy.dag import AbstractDagScheduler, make_dag_scheduler
 from joulewright.sim.processes.dag import DagRun, prepare_kernel, simulate_dag
-from joulewright.sim.processes.dag.arrays import build_world
 from joulewright.sim.processes.dag.plain import PlainRun
 from joulewright.sim.processes.dag.simulate import dag_conditions
 
 _SEED = 1
-_REPEATS = 5
+_REPEATS, _PLAIN_REPEATS = 10, 3
 
 
 @case("dag-speed", "Events per second of DAG runs, compiled against a plain Python loop with the same rules")
 def measure(smoke: bool) -> Measurement:
-    """Time loops on prepared inputs, and whole calls; every repetition must give the same run."""
-    from joulewright.sim.processes.dag import kernels
+    """Take CPU time of loops on prepared inputs, and of whole calls; every repetition must give the same run."""
+    from joulewright.sim.processes.dag.compiled import CompiledRun
 
     count, executors = (10, 20) if smoke else (200, 100)
     cluster = DagCluster(executors=executors)
@@ -31,25 +30,27 @@ def measure(smoke: bool) -> Measurement:
     prepare_kernel()
     figures: dict[str, float | None] = {}
     ratios: dict[str, float | None] = {}
-    conditions: dict[str, Any] = {"jobs": count, "executors": executors, "seed": _SEED, "repeats": _REPEATS}
+    repeats = [_REPEATS, _PLAIN_REPEATS]
+    conditions: dict[str, Any] = {"jobs": count, "executors": executors, "seed": _SEED, "repeats": repeats}
     for suffix, waves, name in (("", True, "fair"), ("_exact_durations", False, "fair"), ("_spade", True, "spade")):
         jobs, scheduler = generate_dag_jobs("tpch-like", jobs=count, seed=_SEED, waves=waves), make_dag_scheduler(name)
         known = dag_conditions(cluster, signal, scheduler)
         rule = scheduler.compiled(known)
         if rule is None:
             raise ValueError(f"{name} has no compiled rule")
-        plain = PlainRun(jobs, cluster, scheduler, conditions=known, step_ms=signal.step_ms, seed=_SEED)
-        started = perf_counter()
-        record = plain.run()
-        plain_s = perf_counter() - started
-        loop_s, whole_s = [], []
+        loop_s, whole_s, plain_taken = [], [], []
+        for _ in range(_PLAIN_REPEATS):
+            plain = PlainRun(jobs, cluster, scheduler, conditions=known, step_ms=signal.step_ms, seed=_SEED)
+            started = process_time()
+            record = plain.run()
+            plain_taken.append(process_time() - started)
+        plain_s = min(plain_taken)
         for _ in range(_REPEATS):
-            world = build_world(
-                jobs, cluster, rule, conditions=known, step_ms=signal.step_ms, seed=_SEED, room=_tasks(jobs)
-            )
-            started = perf_counter()
-            kernels.dag_kernel(world)
-            loop_s.append(perf_counter() - started)
+            compiled = CompiledRun(jobs, cluster, rule, conditions=known, step_ms=signal.step_ms, seed=_SEED)
+            compiled.place_all()
+            started = process_time()
+            compiled.advance()
+            loop_s.append(process_time() - started)
             found, taken = _whole(jobs, cluster, signal, scheduler)
             whole_s.append(taken)
             if [*found.completion_ms] != record.completion_ms or found.events != record.events:
@@ -71,6 +72,6 @@ def _tasks(jobs: tuple[DagJob, ...]) -> int:
 def _whole(
     jobs: tuple[DagJob, ...], cluster: DagCluster, signal: DagSignal, scheduler: AbstractDagScheduler
 ) -> tuple[DagRun, float]:
-    started = perf_counter()
+    started = process_time()
     found = simulate_dag(jobs, cluster, signal, scheduler, seed=_SEED, engine="compiled")
-    return found, perf_counter() - started
+    return found, process_time() - started

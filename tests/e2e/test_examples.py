@@ -10,14 +10,19 @@ import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 EXPECTED = {
+    "dag_schedulers.py": ["fifo", "above the bound", "shift", "times as long"],
     "scenario_in_python.py": ["tune starts at", "import", "USD"],
     "which_policy.py": ["grid-first", "carbon", "less grid-first", "95 %"],
     "what_is_a_battery_worth.py": ["everything", "without battery", "without generation", "gap"],
 }
 
 
+ELSEWHERE = {"spark_carbon.py": "test_spark_run.py"}
+
+
 def test_every_example_is_expected() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == set(EXPECTED)
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(EXPECTED) | set(ELSEWHERE)
+    assert all((Path(__file__).parent / name).exists() for name in ELSEWHERE.values())
 
 
 @pytest.mark.parametrize("name", EXPECTED)

@@ -21,7 +21,9 @@ JOB = {"name": "a", "arrival_ms": 0, "stages": [STAGE]}
 @pytest.mark.parametrize("waves", [True, False])
 def test_files_return_what_was_written(tmp_path: Path, ending: str, waves: bool) -> None:
     jobs = generate_dag_jobs("layered", jobs=3, seed=2, waves=waves)
-    full = DagJob(name="z", arrival_ms=3, stages=jobs[0].stages, weight=2.0, max_executors=4, deadline_ms=10_000_000)
+    stages = (DagStage(name="s", task_ms=(5,), output_gb=0.25), *jobs[0].stages)
+    numbers = {"weight": 2.0, "max_executors": 4, "deadline_ms": 10_000_000, "input_gb": 1.5}
+    full = DagJob(name="z", arrival_ms=3, stages=stages, home="east", **numbers)  # type: ignore[arg-type]
     path = write_dag_jobs(tmp_path / f"jobs.{ending}", (*jobs, full))
     assert read_dag_jobs(path) == (*jobs, full)
 
@@ -34,6 +36,9 @@ def test_files_return_what_was_written(tmp_path: Path, ending: str, waves: bool)
         ({**JOB, "arrival_ms": 0.5}, "expected a whole number"),
         ({**JOB, "arrival_ms": True}, "expected a whole number"),
         ({**JOB, "weight": "much"}, "expected a number"),
+        ({**JOB, "home": 3}, "name of a site"),
+        ({**JOB, "input_gb": "1"}, "input_gb of job 'a' of jobs.json is '1'; expected a number"),
+        ({**JOB, "stages": [{**STAGE, "output_gb": -1}]}, "output_gb -1.0"),
         ({**JOB, "stages": {}}, "expected a list"),
         ({**JOB, "stages": [{"name": "s"}]}, "no 'task_ms'"),
         ({**JOB, "stages": [{**STAGE, "task_ms": 5}]}, "list of whole numbers"),

@@ -55,6 +55,29 @@ def test_stages_that_are_no_dag_are_refused(stages: tuple[DagStage, ...], words:
     assert all(word in str(caught.value) for word in words)
 
 
+def test_sizes_of_results() -> None:
+    """Only what stages without children leave goes home."""
+    ends = [
+        DagStage(name=name, task_ms=(1,), parents=("x",), output_gb=size) for name, size in (("y", 2.0), ("z", 3.0))
+    ]
+    assert job(DagStage(name="x", task_ms=(1,), output_gb=9.0), *ends).output_gb == 5.0
+    with pytest.raises(ScenarioError, match="output_gb nan"):
+        job(DagStage(name="x", task_ms=(1,), output_gb=float("nan")))
+
+
+def test_the_arrays_of_a_job() -> None:
+    """Columns: tasks, first task, path, parents, children, open parents, measured; edges and durations behind them."""
+    table = WaveTable(executors=(2, 4), fresh_ms=((1,), ()), first_ms=((2, 3), (4,)), rest_ms=((), (5,)))
+    waves = DagStage(name="y", task_ms=(7,), parents=("x",), waves=table)
+    found = job(stage("x", task_ms=(5, 1)), waves).table
+    assert found.stages.tolist() == [[2, 0, 12, 0, 0, 0, 1, 0, 0, 0], [1, 2, 7, 0, 1, 1, 1, 1, 0, 2]]
+    assert (found.parents.tolist(), found.children.tolist()) == ([0], [1])
+    assert (found.task_ms.tolist(), found.work_ms) == ([5, 1, 7], 13)
+    assert found.measured.tolist() == [2, 4]
+    assert found.ends.tolist() == [1, 3, 3, 3, 4, 5]
+    assert found.drawn_ms.tolist() == [1, 2, 3, 4, 5]
+
+
 def test_a_cycle_is_named_along_its_edges() -> None:
     with pytest.raises(ScenarioError, match=r"x -> y -> z -> x|y -> z -> x -> y|z -> x -> y -> z"):
         job(stage("x", "z"), stage("y", "x"), stage("z", "y"), stage("behind", "z"))
@@ -67,6 +90,7 @@ def test_a_cycle_is_named_along_its_edges() -> None:
         ({"weight": 0.0}, "weight 0.0"),
         ({"weight": float("nan")}, "weight nan"),
         ({"max_executors": 0}, "max_executors 0"),
+        ({"input_gb": -0.5}, "input_gb -0.5"),
         ({"arrival_ms": 5, "deadline_ms": 14}, "15 ms or later"),
     ],
 )
@@ -86,6 +110,9 @@ def test_a_deadline_at_the_critical_path_is_allowed() -> None:
         ({"moving_delay_ms": -1}, "moving_delay_ms"),
         ({"idle_power_kw": float("inf")}, "idle_power_kw"),
         ({"task_failure_fraction": 1.0}, "0 to 0.9"),
+        ({"mean_up_ms": 0.0}, "mean_up_ms of the cluster is 0.0"),
+        ({"mean_up_ms": float("nan")}, "mean_up_ms of the cluster is nan"),
+        ({"repair_ms": 0}, "repair_ms of the cluster is 0"),
     ],
 )
 def test_numbers_of_a_cluster_out_of_range(facts: dict[str, Any], words: str) -> None:

@@ -148,6 +148,7 @@ def test_names(text: str, made: object) -> None:
         ("green-hadoop:brown_fraction=50", "allowed is 0 to 1"),
         ("softmax:temperature=0", "must be positive"),
         ("softmax:score=luck", "no score 'luck'"),
+        ("softmax:limit=5", "no limit '5'; use none, fair, work"),
         ("fifo:count=twice", "granted or held"),
     ],
 )

@@ -12,6 +12,8 @@ key of a job      meaning
 ``weight``        optional, 1 when absent
 ``max_executors`` optional
 ``deadline_ms``   optional
+``home``          optional: name of the site where its input lies
+``input_gb``      optional, 0 when absent
 ================  ===============================================================================================
 
 ================  ===============================================================================================
@@ -22,6 +24,7 @@ key of a stage    meaning
 ``task_ms``       list of whole numbers from 1: the duration of each task
 ``waves``         optional: ``executors``, ``fresh_ms``, ``first_ms`` and ``rest_ms``, lists of equal length; the last
                   three hold lists (in Parquet four columns)
+``output_gb``     optional, 0 when absent
 ================  ===============================================================================================
 """
 
@@ -42,8 +45,8 @@ from joulewright.model.dag import DagJob, DagStage, WaveTable
 
 DAG_SCHEMA = "joulewright/dag-jobs/1"
 
-_JOB_KEYS = ("name", "arrival_ms", "stages", "weight", "max_executors", "deadline_ms")
-_STAGE_KEYS = ("name", "parents", "task_ms", "waves")
+_JOB_KEYS = ("name", "arrival_ms", "stages", "weight", "max_executors", "deadline_ms", "home", "input_gb")
+_STAGE_KEYS = ("name", "parents", "task_ms", "waves", "output_gb")
 _WAVE_KEYS = ("executors", "fresh_ms", "first_ms", "rest_ms")
 _SMALLEST_COUNT = 5
 
@@ -141,6 +144,14 @@ def _whole(value: Any, place: str) -> int:
     return value
 
 
+def _number(value: Any, place: str, absent: float) -> float:
+    if value is None:
+        return absent
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ScenarioError(f"{place} is {value!r}; expected a number")
+    return float(value)
+
+
 def _wholes(values: Any, place: str) -> tuple[int, ...]:
     if not isinstance(values, list):
         raise ScenarioError(f"{place} is {values!r}; expected a list of whole numbers")
@@ -151,9 +162,9 @@ def _job(item: Any, file: str) -> DagJob:
     name = item.get("name") if isinstance(item, dict) else None
     place = f"job {name!r} of {file}"
     found = _keys(item, place, _JOB_KEYS, ("name", "arrival_ms", "stages"))
-    weight = found.get("weight")
-    if weight is not None and (isinstance(weight, bool) or not isinstance(weight, (int, float))):
-        raise ScenarioError(f"weight of {place} is {weight!r}; expected a number")
+    home = found.get("home")
+    if home is not None and not isinstance(home, str):
+        raise ScenarioError(f"home of {place} is {home!r}; expected the name of a site")
     optional = {
         key: _whole(found[key], f"{key} of {place}")
         for key in ("max_executors", "deadline_ms")
@@ -165,7 +176,9 @@ def _job(item: Any, file: str) -> DagJob:
         name=str(name),
         arrival_ms=_whole(found["arrival_ms"], f"arrival_ms of {place}"),
         stages=tuple(_stage(stage, place) for stage in found["stages"]),
-        weight=1.0 if weight is None else float(weight),
+        weight=_number(found.get("weight"), f"weight of {place}", 1.0),
+        home=home,
+        input_gb=_number(found.get("input_gb"), f"input_gb of {place}", 0.0),
         **optional,
     )
 
@@ -186,17 +199,21 @@ def _stage(item: Any, job: str) -> DagStage:
         task_ms=_wholes(found["task_ms"], f"task_ms of {place}"),
         parents=tuple(map(str, parents or ())),
         waves=table,
+        output_gb=_number(found.get("output_gb"), f"output_gb of {place}", 0.0),
     )
 
 
 def _job_document(job: DagJob) -> dict[str, Any]:
     document: dict[str, Any] = {"name": job.name, "arrival_ms": job.arrival_ms, "weight": job.weight}
-    document |= {key: getattr(job, key) for key in ("max_executors", "deadline_ms") if getattr(job, key) is not None}
+    optional = ("max_executors", "deadline_ms", "home")
+    document |= {key: getattr(job, key) for key in optional if getattr(job, key) is not None}
+    document |= {"input_gb": job.input_gb} if job.input_gb else {}
     return document | {"stages": [_stage_document(stage) for stage in job.stages]}
 
 
 def _stage_document(stage: DagStage) -> dict[str, Any]:
     document: dict[str, Any] = {"name": stage.name, "parents": list(stage.parents), "task_ms": list(stage.task_ms)}
+    document |= {"output_gb": stage.output_gb} if stage.output_gb else {}
     if stage.waves is not None:
         table = stage.waves
         document["waves"] = {
@@ -213,9 +230,12 @@ def _frame(jobs: Iterable[DagJob]) -> pl.DataFrame:
         "weight": pl.Float64,
         "max_executors": pl.Int64,
         "deadline_ms": pl.Int64,
+        "home": pl.String,
+        "input_gb": pl.Float64,
         "name": pl.String,
         "parents": pl.List(pl.String),
         "task_ms": pl.List(pl.Int64),
+        "output_gb": pl.Float64,
         "executors": pl.List(pl.Int64),
         **dict.fromkeys(_WAVE_KEYS[1:], pl.List(pl.List(pl.Int64))),
     }
@@ -239,7 +259,7 @@ def _from_rows(source: Path) -> list[dict[str, Any]]:
         place = f"a row of {source.name}"
         _keys(row, place, ("job", *_JOB_KEYS, *_STAGE_KEYS, *_WAVE_KEYS), ("job", "arrival_ms", "name", "task_ms"))
         waves = {key: row.pop(key, None) for key in _WAVE_KEYS}
-        stage = {key: row.pop(key, None) for key in ("name", "parents", "task_ms")}
+        stage = {key: row.pop(key, None) for key in ("name", "parents", "task_ms", "output_gb")}
         if waves["executors"] is not None:
             stage["waves"] = waves
         row["name"] = row.pop("job")

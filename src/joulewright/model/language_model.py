@@ -125,7 +125,8 @@ class LanguageModel:
             )
         if not 1 <= self.expert_layers <= self.layers:
             raise ScenarioError(
-                f"expert_layers of model {self.name!r} is {self.expert_layers}; allowed is 1 to its {self.layers} layers"
+                f"expert_layers of model {self.name!r} is {self.expert_layers}; "
+                f"allowed is 1 to its {self.layers} layers"
             )
 
     @property

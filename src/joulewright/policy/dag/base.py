@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
+from joulewright.model.dag import DagCluster, DagJob, DagSignal
 from joulewright.policy.dag.outlook import Outlook
 from joulewright.policy.dag.rules import CompiledRule, Conditions
 
@@ -36,6 +38,23 @@ class Grant(NamedTuple):
     stage: int
     executors: int = 0
     deferred: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFacts:
+    """What is to be run, for schedulers that prepare themselves.
+
+    Attributes
+    ----------
+    jobs : tuple of DagJob
+        By number. A scheduler that claims to be online reads only those that its view shows as arrived.
+    cluster, signal
+        Where they run and what plays; only the outlook of a scheduler may look into the future of the signal.
+    """
+
+    jobs: tuple[DagJob, ...]
+    cluster: DagCluster
+    signal: DagSignal
 
 
 class AbstractDagView(ABC):
@@ -116,6 +135,14 @@ class AbstractDagView(ABC):
         """Expected longest chain of tasks from the stage to the end of its job [ms]."""
 
     @abstractmethod
+    def facts(self, job: int) -> DagJob:
+        """What is known of a job that has arrived: its stages, their parents and expected task durations."""
+
+    @abstractmethod
+    def stages(self, job: int) -> range:
+        """Numbers of the stages of a job, in the order of its facts."""
+
+    @abstractmethod
     def job_of(self, stage: int) -> int:
         """Job of a stage."""
 
@@ -139,6 +166,10 @@ class AbstractDagScheduler(ABC):
     def outlook(self) -> Outlook:
         """What it may know about the future of the signal."""
         return Outlook()
+
+    def begun(self, facts: RunFacts) -> AbstractDagScheduler:
+        """The scheduler of one run, asked for before its first answer; one that keeps a memory returns a fresh one."""
+        return self
 
     @abstractmethod
     def answer(self, view: AbstractDagView) -> Grant:

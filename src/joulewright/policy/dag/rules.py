@@ -49,6 +49,16 @@ class Score(IntEnum):
     SHORT_JOB = 1
 
 
+class Limit(IntEnum):
+    """Most executors that a sampling scheduler lets a job have."""
+
+    NONE = 0
+    FAIR = 1
+    """An equal share of the cluster, rounded up."""
+    WORK = 2
+    """Remaining work over the longest chain of tasks left, rounded up."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
     """What a run gives a scheduler beforehand.
@@ -82,6 +92,8 @@ class CompiledRule:
         True to draw stages with probability proportional to ``exp(score / temperature)``.
     score, temperature, stay
         Kind of score, and what a stage of the source job gains.
+    limit : int
+        Most executors a job may have where ``sampled``.
     quota : ndarray
         Most active executors per step, shape ``(T,)``; empty without one.
     green_fraction : float
@@ -100,6 +112,7 @@ class CompiledRule:
     score: Score = Score.CRITICAL_PATH
     temperature: float = 1.0
     stay: float = 0.0
+    limit: Limit = Limit.NONE
     quota: IntArray
     green_fraction: float = -1.0
     base_psi: FloatArray

@@ -18,140 +18,45 @@ Rules, in the order in which an event applies them
 8. Without a destination: the first runnable stage of its job that lacks executors; else it moves to the first stage of
    the frontier; else it parks in its job, or joins the pool without one.
 9. When a job arrives the pool is offered; at the start all executors are in it, in the order of their numbers.
-10. After a deferral, idle executors are offered again, pool first, then job by job, when next a job arrives,
+10. When an executor fails, its task is lost and belongs to the ones not started again, the last promise of its stage
+    that nobody is left to follow is dropped, and all idle executors are offered, pool first, then job by job. When it
+    is back it joins the pool, which is offered. Failures and repairs come behind arrivals of jobs and before all else.
+11. After a deferral, idle executors are offered again, pool first, then job by job, when next a job arrives,
     executors come free or the signal steps.
 """
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
-from collections.abc import Iterator, Sequence
-from heapq import heappop, heappush
+from heapq import heapify, heappop
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
 
 from joulewright.errors import PolicyError
-from joulewright.model.dag import DagCluster, DagJob
-from joulewright.policy.dag.base import NO_JOB, NO_STAGE, AbstractDagScheduler, AbstractDagView
-from joulewright.policy.dag.rules import Conditions
-from joulewright.sim.processes.dag.durations import FIRST, FRESH, REST, measured_at, uniform, wave_ms
-from joulewright.sim.processes.dag.record import RunRecord
-from joulewright.sim.processes.dag.state import NO_TASK, ExecutorState, JobState, StageState
-from joulewright.sim.processes.dag.streams import ANSWER, DURATION, FAILURE, FAILURE_PART, MEASURED
+from joulewright.policy.dag.base import NO_JOB, NO_STAGE
+from joulewright.sim.processes.dag.outages import more_outages
+from joulewright.sim.processes.dag.plain_state import NEVER_MS, PlainState
+from joulewright.sim.processes.dag.record import Counters, RunRecord
+from joulewright.sim.processes.dag.state import NO_TASK, JobState, StageState
 
 
-class PlainRun(AbstractDagView):
-    """One run; :meth:`run` once, then read ``record``."""
-
-    def __init__(
-        self,
-        jobs: Sequence[DagJob],
-        cluster: DagCluster,
-        scheduler: AbstractDagScheduler,
-        *,
-        conditions: Conditions,
-        step_ms: int,
-        seed: int,
-    ) -> None:
-        self.cluster, self.scheduler, self.seed, self.conditions = cluster, scheduler, seed, conditions
-        self.step_ms, self.executors = step_ms, cluster.executors
-        self.now_ms = self.step = self.offered = self.active = self.busy = self.queued_ms = self.queued_ms_at = 0
-        self.source_job = NO_JOB
-        self._build(jobs)
-        self._workers = [ExecutorState() for _ in range(cluster.executors)]
-        self._pool: dict[int, None] = dict.fromkeys(range(cluster.executors))
-        self._pool_promises: deque[list[int]] = deque()
-        self._live: dict[int, None] = {}
-        self._arrivals = deque(sorted(range(len(jobs)), key=lambda number: jobs[number].arrival_ms))
-        self._heap: list[tuple[int, int, int]] = []
-        self._sequence = self._ranks = self._busy = 0
-        self._chosen: set[int] = set()
-        self._deferred = self._offers_made = False
-        self.record = RunRecord(len(jobs))
-
-    def _build(self, jobs: Sequence[DagJob]) -> None:
-        self._jobs: list[JobState] = []
-        self._stages: list[StageState] = []
-        task = 0
-        for number, facts in enumerate(jobs):
-            job = JobState(number, facts, len(self._stages))
-            for position in range(len(facts.stages)):
-                stage = StageState(job.first_stage + position, job, task)
-                job.stages.append(stage)
-                task += stage.tasks
-            for stage, parents in zip(job.stages, facts.parents):
-                stage.parents = [job.stages[parent] for parent in parents]
-                stage.open_parents = len(parents)
-                for parent in stage.parents:
-                    parent.children.append(stage)
-            self._jobs.append(job)
-            self._stages += job.stages
-
-    # What a scheduler sees.
-
-    def jobs(self) -> Sequence[int]:
-        """Jobs that arrived and have not ended, in order of arrival."""
-        return list(self._live)
-
-    def frontier(self, job: int) -> Iterator[int]:
-        """Stages of a job that may be answered now, in their order."""
-        item = self._jobs[job]
-        limit = item.facts.max_executors
-        if limit is not None and job != self.source_job and self.held(job) >= limit:
-            return
-        for stage in item.stages:
-            if stage.unassigned > 0 and stage.number not in self._chosen:
-                for parent in stage.parents:
-                    if parent.unassigned > 0:
-                        break
-                else:
-                    yield stage.number
-
-    def runnable_rank(self, stage: int) -> int:
-        """When all its parents had ended, as a rank among stages; -1 while they have not."""
-        return self._stages[stage].rank
-
-    def unassigned(self, stage: int) -> int:
-        """Tasks of a stage not started and promised to nobody."""
-        return self._stages[stage].unassigned
-
-    def waiting(self, job: int) -> bool:
-        """True while the job has such tasks in any stage."""
-        return any(stage.unassigned > 0 for stage in self._jobs[job].stages)
-
-    def held(self, job: int) -> int:
-        """Executors in the job, moving to it or promised to it from elsewhere."""
-        item = self._jobs[job]
-        return item.attached + item.coming + item.promised_here
-
-    def granted(self, job: int) -> int:
-        """Executors given to the job from elsewhere so far; never falls."""
-        return self._jobs[job].granted
-
-    def remaining_ms(self, job: int) -> int:
-        """Expected work of the tasks not started [executor-ms]."""
-        return self._jobs[job].unstarted_ms
-
-    def path_ms(self, stage: int) -> int:
-        """Expected longest chain of tasks from the stage to the end of its job [ms]."""
-        return self._stages[stage].path_ms
-
-    def job_of(self, stage: int) -> int:
-        """Job of a stage."""
-        return self._stages[stage].job.number
-
-    def weight(self, job: int) -> float:
-        """Weight of a job."""
-        return self._jobs[job].facts.weight
-
-    def draw(self, stage: int) -> float:
-        """A random number in (0, 1) for this answer and stage: equal seeds give equal numbers."""
-        return uniform(self.seed, ANSWER, self.record.answers, stage)
-
-    def expected_share(self, step: int) -> Sequence[float]:
-        """Renewable share expected at ``step`` for it and the steps after it."""
-        expected: list[float] = self.conditions.share[step].tolist()
-        return expected
+class PlainRun(PlainState):
+    """One run; :meth:`run` once, then read ``record``; or place jobs and advance step by step."""
 
     # Events.
+
+    def place(self, number: int, arrival_ms: int) -> None:
+        """Let a job arrive at a time not yet reached [ms]."""
+        insort(self._arrivals, (arrival_ms, number), key=itemgetter(0))
+        self._look_outside()
+
+    def place_all(self) -> None:
+        """Let every job arrive when its facts say."""
+        self._arrivals = sorted(((job.facts.arrival_ms, job.number) for job in self._jobs), key=itemgetter(0))
+        self._look_outside()
 
     def run(self) -> RunRecord:
         """Handle all events until every job has ended.
@@ -161,30 +66,73 @@ class PlainRun(AbstractDagView):
         PolicyError
             If the scheduler leaves work undone while nothing runs that could wake it.
         """
-        while self._arrivals and self._jobs[self._arrivals[0]].facts.arrival_ms == 0:
-            self._arrive(offer=False)
-        self._observe()
-        self._offer(list(self._pool), len(self._pool), NO_JOB)
-        while len(self._live) + len(self._arrivals):
-            self._next_event()
+        self.place_all()
+        self.advance()
         return self.record
 
-    def _next_event(self) -> None:
-        never = 1 << 62
-        arrival = self._jobs[self._arrivals[0]].facts.arrival_ms if self._arrivals else never
+    def advance(self, until_ms: int = NEVER_MS) -> None:
+        """Handle the events before a time [ms], or until every job placed has ended."""
+        if not self._begun and until_ms > 0:
+            self._begun = True
+            while self._arrivals and self._arrivals[0][0] == 0:
+                self._arrive(offer=False)
+            self._observe()
+            self._offer(list(self._pool), len(self._pool), NO_JOB)
+        while self._live or self._arrivals:
+            if not self._next_event(until_ms):
+                return
+
+    def pending_ms(self) -> int:
+        """Expected work of placed jobs in tasks not started [executor-ms]."""
+        live = sum(self._jobs[number].unstarted_ms for number in self._live)
+        return live + sum(self._jobs[number].unstarted_ms for _, number in self._arrivals)
+
+    def columns(self) -> list[Any]:
+        """Task, executor, start, finish and failure of every attempt."""
+        return list(np.array(self.record.rows, dtype=np.int64).reshape(-1, 5).T)
+
+    def completion_ms(self) -> Any:
+        """End of each job [ms]."""
+        return np.array(self.record.completion_ms)
+
+    def counters(self) -> Counters:
+        """What the loop counted."""
+        record = self.record
+        return Counters(record.events, record.answers, record.deferrals)
+
+    def _look_outside(self) -> None:
+        """Find the next arrival of a job or outage of an executor."""
+        arrival = self._arrivals[0][0] if self._arrivals else NEVER_MS
+        if self._outages.size and self._next_outage == self._outages.size:
+            self._outages, self._outages_until_ms = more_outages(
+                self.cluster, self.seed, self._outages_until_ms, self._outages.size
+            )
+        outage = int(self._outages[self._next_outage]["time_ms"]) if self._outages.size else NEVER_MS
+        self._outside_ms = min(arrival, outage)
+
+    def _next_event(self, until_ms: int) -> bool:
+        """Handle the next event, if it is before a time."""
+        never = NEVER_MS
+        outside = self._outside_ms
         event = self._heap[0][0] if self._heap else never
         wake = (self.now_ms // self.step_ms + 1) * self.step_ms if self._deferred else never
         self._offers_made = False
-        if min(arrival, event, wake) == never:
+        if event == wake == never and not self._down and not self._arrivals:
+            # Failures and repairs of executors alone bring nothing about.
+            outside = never
+        time = min(outside, event, wake)
+        if time >= until_ms and until_ms < never:
+            return False
+        if time == never:
             names = ", ".join(self._jobs[job].facts.name for job in self._live)
             raise PolicyError(
                 f"at {self.now_ms} ms nothing runs or moves and {type(self.scheduler).__name__} gives no executor to "
                 f"the jobs left ({names}); answer a stage, or defer to be asked again"
             )
-        self.now_ms = min(arrival, event, wake)
+        self.now_ms = time
         self._observe()
-        if arrival <= min(event, wake):
-            self._arrive(offer=True)
+        if outside == time:
+            self._from_outside()
         elif wake <= event:
             self._offers_made = True
         else:
@@ -195,6 +143,79 @@ class PlainRun(AbstractDagView):
                 self._executor_arrival(number)
         if self._deferred and self._offers_made:
             self._offer_again()
+        return True
+
+    def _from_outside(self) -> None:
+        if self._arrivals and self._arrivals[0][0] == self.now_ms:
+            self._arrive(offer=True)
+            return
+        outage = self._outages[self._next_outage]
+        self._next_outage += 1
+        self._look_outside()
+        if outage["back"]:
+            self._down -= 1
+            self._pool[int(outage["executor"])] = None
+            self._offers_made = True
+            self._offer(list(self._pool), len(self._pool), NO_JOB)
+        else:
+            self._down += 1
+            self._fail(int(outage["executor"]))
+            self._offer_again()
+
+    def _fail(self, number: int) -> None:
+        """Take a failed executor out of everything it is in."""
+        worker = self._workers[number]
+        stage, job = worker.stage, worker.job
+        if worker.running and stage is not None:
+            stage.started -= 1
+            stage.lost.append(worker.task)
+            stage.job.unstarted += 1
+            stage.job.unstarted_ms += stage.task_ms[worker.task - stage.first_task]
+            self.record.cut(worker.row, self.now_ms)
+            worker.running = False
+            self._forget(number)
+        elif worker.moving:
+            if worker.moving_to is not None:
+                worker.moving_to.moving -= 1
+                job = worker.moving_to.job
+                job.coming -= 1
+                worker.moving_to = None
+            worker.moving = False
+            self._forget(number)
+        else:
+            self._unpark(number)
+        if job is not None:
+            job.granted = max(0, job.granted - 1)
+        self._leave_stage(worker)
+        if worker.job is not None:
+            worker.job.attached -= 1
+            worker.job = None
+        worker.task = NO_TASK
+        if stage is not None:
+            self._drop_promises(stage)
+
+    def _forget(self, number: int) -> None:
+        """Take the event of an executor out of the queue."""
+        self._busy -= 1
+        self._heap = [entry for entry in self._heap if entry[2] != number]
+        heapify(self._heap)
+
+    def _drop_promises(self, stage: StageState) -> None:
+        """Drop the last promises of a stage while there are more than executors to follow them."""
+        over = sum(count for _, count in stage.promises) - stage.present
+        while over > 0:
+            last = stage.promises[-1]
+            last[1] -= 1
+            if not last[1]:
+                stage.promises.pop()
+            over -= 1
+            if last[0] == NO_STAGE:
+                continue
+            target = self._stages[last[0]]
+            target.promised -= 1
+            if target.job is not stage.job:
+                target.job.promised_here -= 1
+                target.job.granted = max(0, target.job.granted - 1)
 
     def _observe(self) -> None:
         step = min(self.now_ms // self.step_ms, self.conditions.signal.size - 1)
@@ -203,7 +224,8 @@ class PlainRun(AbstractDagView):
         self.low, self.high = float(self.conditions.low[step]), float(self.conditions.high[step])
 
     def _arrive(self, *, offer: bool) -> None:
-        number = self._arrivals.popleft()
+        number = self._arrivals.pop(0)[1]
+        self._look_outside()
         job = self._jobs[number]
         self._live[number] = None
         for stage in job.stages:
@@ -271,7 +293,7 @@ class PlainRun(AbstractDagView):
 
     def _executor_arrival(self, number: int) -> None:
         worker = self._workers[number]
-        stage, worker.moving_to = worker.moving_to, None
+        stage, worker.moving_to, worker.moving = worker.moving_to, None, False
         self._busy -= 1
         self.record.events += 1
         if stage is None:
@@ -390,93 +412,3 @@ class PlainRun(AbstractDagView):
         for number in list(self._live):
             parked = self._jobs[number].parked
             self._offer(list(parked), len(parked), number)
-
-    # Executors.
-
-    def _leave_stage(self, worker: ExecutorState) -> None:
-        if worker.stage is not None:
-            worker.stage.present -= 1
-            worker.stage = None
-
-    def _unpark(self, number: int) -> None:
-        worker = self._workers[number]
-        pool = self._pool if worker.job is None else worker.job.parked
-        pool.pop(number, None)
-
-    def _park(self, number: int, job: JobState | None) -> None:
-        worker = self._workers[number]
-        self._leave_stage(worker)
-        if job is None:
-            if worker.job is not None:
-                worker.job.attached -= 1
-                worker.job = None
-            worker.task = NO_TASK
-            self._pool[number] = None
-        else:
-            job.parked[number] = None
-
-    def _move(self, number: int, stage: StageState) -> None:
-        worker = self._workers[number]
-        self._leave_stage(worker)
-        if worker.job is not None:
-            worker.job.attached -= 1
-            worker.job = None
-        worker.task = NO_TASK
-        worker.moving_to = stage
-        stage.moving += 1
-        stage.job.coming += 1
-        self._busy += 1
-        self._push(self.now_ms + self.cluster.moving_delay_ms, number)
-
-    def _fall_back(self, number: int) -> None:
-        worker = self._workers[number]
-        if worker.job is not None:
-            ready = [stage for stage in worker.job.stages if stage.rank >= 0 and stage.unassigned > 0]
-            if ready:
-                self._start(number, min(ready, key=lambda stage: stage.rank))
-                return
-        self.source_job = NO_JOB if worker.job is None else worker.job.number
-        for job in self._live:
-            for stage in self.frontier(job):
-                self._move(number, self._stages[stage])
-                return
-        self._park(number, worker.job)
-
-    def _start(self, number: int, stage: StageState) -> None:
-        worker = self._workers[number]
-        kind = REST
-        if worker.stage is not stage:
-            # A worker forgets its last task when it changes job.
-            kind = FRESH if worker.task == NO_TASK else FIRST
-            self._leave_stage(worker)
-            worker.stage = stage
-            stage.present += 1
-        job, position = stage.job, stage.started
-        worker.task, worker.attempt = stage.first_task + position, 0
-        stage.started += 1
-        job.unstarted -= 1
-        job.unstarted_ms -= stage.task_ms[position]
-        self._attempt(number, stage, kind)
-
-    def _attempt(self, number: int, stage: StageState, kind: int = REST) -> None:
-        worker = self._workers[number]
-        task, seed = worker.task, self.seed
-        duration = stage.task_ms[task - stage.first_task]
-        if stage.waves is not None:
-            counts = stage.waves.executors
-            at = measured_at(counts, stage.job.attached, uniform(seed, MEASURED, task, worker.attempt))
-            duration, warm = wave_ms(stage.waves, kind, at, uniform(seed, DURATION, task, worker.attempt))
-            duration += self.cluster.warm_up_ms * warm
-        fraction = self.cluster.task_failure_fraction
-        worker.failing = fraction > 0.0 and uniform(seed, FAILURE, task, worker.attempt) < fraction
-        if worker.failing:
-            duration = max(1, int(duration * uniform(seed, FAILURE_PART, task, worker.attempt)))
-        worker.running = True
-        self._busy += 1
-        end = self.now_ms + duration
-        self.record.add(task, number, start_ms=self.now_ms, finish_ms=end, failed=worker.failing)
-        self._push(end, number)
-
-    def _push(self, time: int, number: int) -> None:
-        heappush(self._heap, (time, self._sequence, number))
-        self._sequence += 1

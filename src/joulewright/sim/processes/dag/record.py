@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+
+class Counters(NamedTuple):
+    """What a loop counts: see :class:`RunRecord`."""
+
+    events: int
+    answers: int
+    deferrals: int
+
 
 class RunRecord:
     """Attempts of tasks in the order in which they began, and counters.
@@ -28,3 +38,8 @@ class RunRecord:
     def add(self, task: int, executor: int, *, start_ms: int, finish_ms: int, failed: bool) -> None:
         """Record an attempt."""
         self.rows.append((task, executor, start_ms, finish_ms, failed))
+
+    def cut(self, row: int, finish_ms: int) -> None:
+        """End an attempt early, as failed."""
+        task, executor, start_ms = self.rows[row][:3]
+        self.rows[row] = (task, executor, start_ms, finish_ms, True)

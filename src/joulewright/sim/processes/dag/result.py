@@ -16,6 +16,10 @@ from joulewright.model.timeline import FloatArray
 IntArray = NDArray[np.int64]
 
 
+def _no_times() -> IntArray:
+    return np.empty(0, dtype=np.int64)
+
+
 @dataclass(frozen=True, kw_only=True)
 class DagRun:
     """Attempts of tasks in the order in which they began, and the end of every job.
@@ -34,6 +38,12 @@ class DagRun:
         Tasks that ended and executors that arrived.
     answers, deferrals : int
         Times the scheduler was asked, and times it had executors wait although there was work.
+    scheduler : str
+        Name of its class.
+    down_start_ms, down_finish_ms : ndarray
+        When executors failed and when they were back, at the latest at the end of the run [ms], shape ``(N,)``.
+    end_ms : int or None
+        Until when idle executors draw power [ms]; None for the end of the last job.
 
     Raises
     ------
@@ -54,11 +64,14 @@ class DagRun:
     answers: int
     deferrals: int
     scheduler: str = field(default="")
+    down_start_ms: IntArray = field(default_factory=_no_times)
+    down_finish_ms: IntArray = field(default_factory=_no_times)
+    end_ms: int | None = None
 
     @property
     def makespan_ms(self) -> int:
         """End of the last job [ms]."""
-        return int(self.completion_ms.max())
+        return int(self.completion_ms.max(initial=0))
 
     @property
     def busy_ms(self) -> int:
@@ -88,8 +101,10 @@ class DagRun:
         cluster, signal = self.cluster, self.signal
         busy = self.busy_per_step_ms
         begins = np.arange(signal.values.size, dtype=np.int64) * signal.step_ms
-        present = np.clip(self.makespan_ms - begins, 0, signal.step_ms) * cluster.executors
-        draw = busy * cluster.busy_power_kw + (present - busy) * cluster.idle_power_kw
+        end_ms = self.makespan_ms if self.end_ms is None else self.end_ms
+        present = np.clip(end_ms - begins, 0, signal.step_ms) * cluster.executors
+        down = busy_per_step(self.down_start_ms, self.down_finish_ms, signal)
+        draw = busy * cluster.busy_power_kw + (present - down - busy) * cluster.idle_power_kw
         energy: FloatArray = draw * (signal.step_h / signal.step_ms)
         return energy
 
@@ -113,6 +128,7 @@ class DagRun:
             "mean_stretch": float(self.stretch.mean()),
             "deferrals": self.deferrals,
             "failed_attempts": int(self.failed.sum()),
+            "executor_failures": self.down_start_ms.size,
         }
 
 

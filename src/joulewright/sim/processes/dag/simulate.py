@@ -3,18 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from joulewright.errors import PolicyError, ScenarioError
+from joulewright.errors import PolicyError
 from joulewright.model.dag import DagCluster, DagJob, DagSignal, DagStage, check_jobs
-from joulewright.policy.dag.base import AbstractDagScheduler
-from joulewright.policy.dag.rules import CompiledRule, Conditions
+from joulewright.policy.dag.base import AbstractDagScheduler, RunFacts
+from joulewright.policy.dag.fixed import Fifo
+from joulewright.policy.dag.rules import Conditions
+from joulewright.sim.processes.dag.outages import down_times
 from joulewright.sim.processes.dag.plain import PlainRun
+from joulewright.sim.processes.dag.plain_state import NEVER_MS
+from joulewright.sim.processes.dag.record import Counters
 from joulewright.sim.processes.dag.result import DagRun
 
 Engine = Literal["auto", "compiled", "plain"]
+
+
+class Loop(Protocol):
+    """What both loops offer."""
+
+    seed: int
+
+    def place(self, number: int, arrival_ms: int) -> None:
+        """Let a job arrive at a time not yet reached [ms]."""
+
+    def place_all(self) -> None:
+        """Let every job arrive when its facts say."""
+
+    def advance(self, until_ms: int = NEVER_MS) -> None:
+        """Handle the events before a time [ms], or until every job placed has ended."""
+
+    def pending_ms(self) -> int:
+        """Expected work of placed jobs in tasks not started [executor-ms]."""
+
+    def columns(self) -> list[Any]:
+        """Task, executor, start, finish and failure of every attempt."""
+
+    def completion_ms(self) -> Any:
+        """End of each job [ms]."""
+
+    def counters(self) -> Counters:
+        """What the loop counted."""
 
 
 def simulate_dag(
@@ -57,46 +88,91 @@ def simulate_dag(
         If the scheduler breaks its contract, or cannot be compiled although that is asked for.
     """
     check_jobs(jobs, cluster)
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 1 << 63:
-        raise ValueError(f"seed is {seed!r}; it must be an integer of at least 0 and below 2^63, for example 0")
-    if engine not in ("auto", "compiled", "plain"):
-        raise ValueError(f"there is no engine {engine!r}; use auto, compiled or plain")
-    conditions = dag_conditions(cluster, signal, scheduler)
-    rule = None if engine == "plain" else scheduler.compiled(conditions)
-    if rule is None:
-        if engine == "compiled":
-            raise PolicyError(f"{type(scheduler).__name__} has no compiled rule; use engine='plain' or 'auto'")
-        run = PlainRun(jobs, cluster, scheduler, conditions=conditions, step_ms=signal.step_ms, seed=int(seed))
-        record = run.run()
-        columns: list[Any] = list(np.array(record.rows, dtype=np.int64).reshape(-1, 5).T)
-        ends, counters = np.array(record.completion_ms), (record.events, record.answers, record.deferrals)
-    else:
-        columns, ends, counters = _compiled_run(jobs, cluster, rule, conditions, signal=signal, seed=int(seed))
+    check_seed_and_engine(seed, engine)
+    loop = make_loop(jobs, cluster, signal, scheduler, seed=int(seed), engine=engine)
+    loop.place_all()
+    loop.advance()
+    return collect(loop, jobs, cluster, signal, scheduler=scheduler)
+
+
+def collect(
+    loop: Loop,
+    jobs: Sequence[DagJob],
+    cluster: DagCluster,
+    signal: DagSignal,
+    *,
+    scheduler: AbstractDagScheduler,
+) -> DagRun:
+    """Result of a loop that ended."""
+    task, executor, start_ms, finish_ms, failed = loop.columns()
+    completion_ms, counters = loop.completion_ms(), loop.counters()
+    down_start_ms, down_finish_ms = down_times(cluster, loop.seed, int(completion_ms.max()))
     return DagRun(
         jobs=tuple(jobs),
         cluster=cluster,
         signal=signal,
-        task=columns[0],
-        executor=columns[1],
-        start_ms=columns[2],
-        finish_ms=columns[3],
-        failed=columns[4].astype(bool),
-        completion_ms=ends,
-        events=counters[0],
-        answers=counters[1],
-        deferrals=counters[2],
+        task=task,
+        executor=executor,
+        start_ms=start_ms,
+        finish_ms=finish_ms,
+        failed=failed.astype(bool),
+        completion_ms=completion_ms,
+        events=counters.events,
+        answers=counters.answers,
+        deferrals=counters.deferrals,
         scheduler=type(scheduler).__name__,
+        down_start_ms=down_start_ms,
+        down_finish_ms=down_finish_ms,
     )
+
+
+def make_loop(
+    jobs: Sequence[DagJob],
+    cluster: DagCluster,
+    signal: DagSignal,
+    scheduler: AbstractDagScheduler,
+    *,
+    seed: int,
+    engine: Engine,
+) -> Loop:
+    """A loop at time 0 with no job placed.
+
+    Raises
+    ------
+    PolicyError
+        If the compiled loop is asked for and the scheduler has no compiled rule.
+    """
+    name = type(scheduler).__name__
+    scheduler = scheduler.begun(RunFacts(jobs=tuple(jobs), cluster=cluster, signal=signal))
+    conditions = dag_conditions(cluster, signal, scheduler)
+    rule = None if engine == "plain" else scheduler.compiled(conditions)
+    if rule is not None:
+        from joulewright.sim.processes.dag.compiled import CompiledRun
+
+        return CompiledRun(jobs, cluster, rule, conditions=conditions, step_ms=signal.step_ms, seed=seed)
+    if engine == "compiled":
+        raise PolicyError(f"{name} has no compiled rule; use engine='plain' or 'auto'")
+    return PlainRun(jobs, cluster, scheduler, conditions=conditions, step_ms=signal.step_ms, seed=seed)
+
+
+def check_seed_and_engine(seed: int, engine: str) -> None:
+    """Refuse a seed or an engine that there is not.
+
+    Raises
+    ------
+    ValueError
+        If the seed is no integer of 0 to 2^63 - 1 or there is no such engine.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 1 << 63:
+        raise ValueError(f"seed is {seed!r}; it must be an integer of at least 0 and below 2^63, for example 0")
+    if engine not in ("auto", "compiled", "plain"):
+        raise ValueError(f"there is no engine {engine!r}; use auto, compiled or plain")
 
 
 def prepare_kernel() -> None:
     """Compile the loop, or read it from the cache, so that the next run does not wait for it."""
     job = DagJob(name="first", arrival_ms=0, stages=(DagStage(name="only", task_ms=(1,)),))
-    one, none = np.ones(1), np.empty(0)
-    conditions = Conditions(executors=1, signal=one, low=one, high=one, share=np.empty((0, 0)))
-    rule = CompiledRule(quota=none.astype(np.int64), base_psi=none, high_psi=none, shrink=none)
-    signal = DagSignal(step_ms=1, values=one)
-    _compiled_run([job], DagCluster(executors=1), rule, conditions, signal=signal, seed=0)
+    simulate_dag([job], DagCluster(executors=1), DagSignal(step_ms=1, values=np.ones(1)), Fifo(), engine="compiled")
 
 
 def dag_conditions(cluster: DagCluster, signal: DagSignal, scheduler: AbstractDagScheduler) -> Conditions:
@@ -111,42 +187,3 @@ def dag_conditions(cluster: DagCluster, signal: DagSignal, scheduler: AbstractDa
         high=high,
         share=np.empty((0, 0)) if share is None else scheduler.outlook.issue(signal, share),
     )
-
-
-def _compiled_run(
-    jobs: Sequence[DagJob],
-    cluster: DagCluster,
-    rule: CompiledRule,
-    conditions: Conditions,
-    *,
-    signal: DagSignal,
-    seed: int,
-) -> tuple[list[Any], Any, tuple[int, int, int]]:
-    """Columns of attempts, ends of jobs, and counters."""
-    from joulewright.sim.processes.dag import kernels
-    from joulewright.sim.processes.dag.arrays import build_world
-
-    tasks = sum(stage.tasks for job in jobs for stage in job.stages)
-    room = tasks
-    if cluster.task_failure_fraction > 0.0:
-        room = int(1.2 * tasks / (1.0 - cluster.task_failure_fraction)) + 1000
-    while True:
-        world = build_world(jobs, cluster, rule, conditions=conditions, step_ms=signal.step_ms, seed=seed, room=room)
-        kernels.dag_kernel(world)
-        run = world.run[0]
-        if run["status"] != kernels.FULL:
-            break
-        room *= 2
-    if run["status"] == kernels.STUCK:
-        raise PolicyError(
-            f"at {run['now_ms']} ms nothing runs or moves and the scheduler gives no executor to the rest"
-        )
-    if run["status"] == kernels.LONG:
-        raise ScenarioError(
-            f"the run reached {run['now_ms']} ms and event {run['sequence']}, beyond what the compiled loop counts; "
-            "use engine='plain'"
-        )
-    rows = world.rows[: run["rows"]]
-    columns = [rows[name].astype(np.int64) for name in ("task", "executor", "start_ms", "finish_ms", "failed")]
-    counters = (int(run["events"]), int(run["answers"]), int(run["deferrals"]))
-    return columns, world.jobs["completion_ms"][:-1].copy(), counters

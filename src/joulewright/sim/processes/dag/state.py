@@ -13,8 +13,8 @@ class StageState:
     """State of a stage."""
 
     __slots__ = (
-        "children", "done", "first_task", "held", "job", "moving", "number", "open_parents", "parents", "path_ms",
-        "present", "promised", "promises", "rank", "started", "task_ms", "tasks", "waves",
+        "children", "done", "first_task", "fresh", "job", "lost", "moving", "number", "open_parents", "parents",
+        "path_ms", "present", "promised", "promises", "rank", "started", "task_ms", "tasks", "waves",
     )  # fmt: skip
 
     def __init__(self, number: int, job: JobState, first_task: int) -> None:
@@ -27,8 +27,9 @@ class StageState:
         self.children: list[StageState] = []
         self.open_parents = 0
         self.rank = -1
-        self.started = self.done = self.promised = self.moving = self.present = 0
+        self.started = self.fresh = self.done = self.promised = self.moving = self.present = 0
         self.promises: deque[list[int]] = deque()
+        self.lost: list[int] = []
 
     @property
     def unassigned(self) -> int:
@@ -59,12 +60,13 @@ class JobState:
 class ExecutorState:
     """State of an executor."""
 
-    __slots__ = ("attempt", "failing", "job", "moving_to", "row", "running", "stage", "task")
+    __slots__ = ("attempt", "failing", "job", "moving", "moving_to", "row", "running", "stage", "task")
 
     def __init__(self) -> None:
         self.job: JobState | None = None
         self.stage: StageState | None = None
         self.moving_to: StageState | None = None
         self.running = False
+        self.moving = False
         self.failing = False
         self.task, self.attempt, self.row = NO_TASK, 0, -1

@@ -1,3 +1,3 @@
 """Purposes of the random numbers of a run."""
 
-ANSWER, DURATION, MEASURED, FAILURE, FAILURE_PART = range(1, 6)
+ANSWER, DURATION, MEASURED, FAILURE, FAILURE_PART, OUTAGE = range(1, 7)
