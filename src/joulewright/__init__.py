@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from joulewright.plan import PlanOptions, PlanResult, plan
     from joulewright.policy.online import cite
     from joulewright.report import write_report
+    from joulewright.sim.processes.dag import simulate_dag
+    from joulewright.sim.processes.inference import simulate_serving
     from joulewright.sim.simulate import Simulation, simulate
     from joulewright.study import StudyRequest, StudyResult, compare, run_study
+    from joulewright.study.dag import compare_dag
 
 _HOME = {
     "Ledger": "joulewright.account",
@@ -32,6 +35,7 @@ _HOME = {
     "Violation": "joulewright.check",
     "cite": "joulewright.policy.online",
     "compare": "joulewright.study",
+    "compare_dag": "joulewright.study.dag",
     "export_schedule": "joulewright.io",
     "plan": "joulewright.plan",
     "read_run": "joulewright.io",
@@ -39,6 +43,8 @@ _HOME = {
     "run_study": "joulewright.study",
     "settle": "joulewright.account",
     "simulate": "joulewright.sim.simulate",
+    "simulate_dag": "joulewright.sim.processes.dag",
+    "simulate_serving": "joulewright.sim.processes.inference",
     "violations": "joulewright.check",
     "write_pypsa": "joulewright.io",
     "write_report": "joulewright.report",
@@ -61,6 +67,7 @@ __all__ = [
     "Violation",
     "cite",
     "compare",
+    "compare_dag",
     "export_schedule",
     "plan",
     "read_run",
@@ -68,6 +75,8 @@ __all__ = [
     "run_study",
     "settle",
     "simulate",
+    "simulate_dag",
+    "simulate_serving",
     "violations",
     "write_pypsa",
     "write_report",
