@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 
 from joulewright.policy.dag import rules
+from joulewright.sim.compiler import source_stamp
 from joulewright.sim.processes.dag import kernels
 from joulewright.sim.processes.dag.kernels import events, executors, frontier, loop, offers, outages, schedulers
-from joulewright.sim.processes.dag.kernels.jit import source_stamp
 
 LOOP = """
 from pathlib import Path
 from helper import helper
-from joulewright.sim.processes.dag.kernels.jit import kept, source_stamp
+from joulewright.sim.compiler import kept, source_stamp
 
 def _stamped(stamp):
     @kept
@@ -31,7 +31,7 @@ if __name__ == "__main__":
     print(entry(np.zeros(2, dtype=np.int64)), sum(entry.stats.cache_hits.values()))
 """
 HELPER = """
-from joulewright.sim.processes.dag.kernels.jit import compiled
+from joulewright.sim.compiler import compiled
 
 @compiled
 def helper(values):

@@ -40,6 +40,8 @@ class DagRun:
         Times the scheduler was asked, and times it had executors wait although there was work.
     scheduler : str
         Name of its class.
+    sources : tuple of str
+        Where it was published, for :func:`joulewright.cite`.
     down_start_ms, down_finish_ms : ndarray
         When executors failed and when they were back, at the latest at the end of the run [ms], shape ``(N,)``.
     end_ms : int or None
@@ -64,6 +66,7 @@ class DagRun:
     answers: int
     deferrals: int
     scheduler: str = field(default="")
+    sources: tuple[str, ...] = ()
     down_start_ms: IntArray = field(default_factory=_no_times)
     down_finish_ms: IntArray = field(default_factory=_no_times)
     end_ms: int | None = None
@@ -102,6 +105,7 @@ class DagRun:
         busy = self.busy_per_step_ms
         begins = np.arange(signal.values.size, dtype=np.int64) * signal.step_ms
         end_ms = self.makespan_ms if self.end_ms is None else self.end_ms
+        check_end(end_ms, signal)
         present = np.clip(end_ms - begins, 0, signal.step_ms) * cluster.executors
         down = busy_per_step(self.down_start_ms, self.down_finish_ms, signal)
         draw = busy * cluster.busy_power_kw + (present - down - busy) * cluster.idle_power_kw
@@ -141,13 +145,24 @@ def busy_per_step(start_ms: IntArray, finish_ms: IntArray, signal: DagSignal) ->
         If an interval ends after the signal.
     """
     steps, length = signal.values.size, signal.step_ms
-    last = int(finish_ms.max(initial=0))
-    if last > steps * length:
+    check_end(int(finish_ms.max(initial=0)), signal)
+    return _covered(finish_ms, steps, length) - _covered(start_ms, steps, length)
+
+
+def check_end(end_ms: int, signal: DagSignal) -> None:
+    """Refuse an end [ms] after that of a signal.
+
+    Raises
+    ------
+    TraceError
+        With both ends.
+    """
+    steps, length = signal.values.size, signal.step_ms
+    if end_ms > steps * length:
         raise TraceError(
-            f"the run ends at {last} ms, but the signal of {steps} steps of {length} ms ends at {steps * length} ms; "
+            f"the run ends at {end_ms} ms, but the signal of {steps} steps of {length} ms ends at {steps * length} ms; "
             "give a longer signal"
         )
-    return _covered(finish_ms, steps, length) - _covered(start_ms, steps, length)
 
 
 def _covered(until_ms: IntArray, steps: int, length: int) -> IntArray:

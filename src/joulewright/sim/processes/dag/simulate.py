@@ -9,6 +9,7 @@ import numpy as np
 
 from joulewright.errors import PolicyError
 from joulewright.model.dag import DagCluster, DagJob, DagSignal, DagStage, check_jobs
+from joulewright.policy.citations import sources_of
 from joulewright.policy.dag.base import AbstractDagScheduler, RunFacts
 from joulewright.policy.dag.fixed import Fifo
 from joulewright.policy.dag.rules import Conditions
@@ -121,6 +122,7 @@ def collect(
         answers=counters.answers,
         deferrals=counters.deferrals,
         scheduler=type(scheduler).__name__,
+        sources=sources_of(scheduler),
         down_start_ms=down_start_ms,
         down_finish_ms=down_finish_ms,
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from joulewright.errors import PolicyError, ScenarioError
 from joulewright.model.dag import DagJob, DagLinks, DagSignal, DagSite, check_jobs
 from joulewright.model.timeline import FloatArray
+from joulewright.policy.citations import sources_of
 from joulewright.policy.dag.base import AbstractDagScheduler
 from joulewright.policy.dag.placement import AbstractDagPlacement, SiteNow, make_dag_placement
 from joulewright.sim.processes.dag.outages import down_times
@@ -85,6 +86,11 @@ class DagSitesRun:
     def completion_times_ms(self) -> IntArray:
         """Completion less arrival of each job, transfers included [ms], shape ``(J,)``."""
         return self.completion_ms - np.array([job.arrival_ms for job in self.jobs], dtype=np.int64)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Where the scheduler was published, for :func:`joulewright.cite`."""
+        return sources_of(*self.runs)
 
     @property
     def transfer_cost(self) -> float:

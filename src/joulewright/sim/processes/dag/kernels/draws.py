@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from joulewright.sim.processes.dag.kernels.jit import inlined
+from joulewright.sim.compiler import inlined
 
 
 @inlined

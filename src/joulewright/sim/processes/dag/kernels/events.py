@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from joulewright.sim.compiler import compiled, inlined
 from joulewright.sim.processes.dag.arrays import World
 from joulewright.sim.processes.dag.durations import REST
 from joulewright.sim.processes.dag.kernels.executors import attempt, fall_back, join, park, start, unpark
-from joulewright.sim.processes.dag.kernels.jit import compiled, inlined
 from joulewright.sim.processes.dag.kernels.offers import keep_promises, offer, offer_parked
 from joulewright.sim.processes.dag.kernels.schedulers import green_quota
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from joulewright.sim.compiler import compiled, inlined
 from joulewright.sim.processes.dag.arrays import World
 from joulewright.sim.processes.dag.durations import FIRST, FRESH, REST
 from joulewright.sim.processes.dag.kernels.draws import uniform
 from joulewright.sim.processes.dag.kernels.frontier import next_frontier, unassigned
-from joulewright.sim.processes.dag.kernels.jit import compiled, inlined
 from joulewright.sim.processes.dag.kernels.keys import push
 from joulewright.sim.processes.dag.streams import DURATION, FAILURE, FAILURE_PART, MEASURED
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from joulewright.sim.compiler import inlined
 from joulewright.sim.processes.dag.arrays import World
-from joulewright.sim.processes.dag.kernels.jit import inlined
 
 
 @inlined

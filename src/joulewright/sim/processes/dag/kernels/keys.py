@@ -5,8 +5,8 @@ An executor has one event at most; its key holds time, order of setting out and 
 
 from __future__ import annotations
 
+from joulewright.sim.compiler import compiled, inlined
 from joulewright.sim.processes.dag.arrays import World
-from joulewright.sim.processes.dag.kernels.jit import compiled, inlined
 
 NEVER = (1 << 63) - 1
 """Key of an executor without an event."""

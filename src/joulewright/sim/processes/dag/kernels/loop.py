@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from joulewright.policy.dag import rules
+from joulewright.sim.compiler import compiled, kept, source_stamp
 from joulewright.sim.processes.dag.arrays import World
 from joulewright.sim.processes.dag.kernels.events import arrive, executor_arrival, offer_again, task_end
-from joulewright.sim.processes.dag.kernels.jit import compiled, kept, source_stamp
 from joulewright.sim.processes.dag.kernels.keys import NEVER, NEVER_MS, count_anew, set_key
 from joulewright.sim.processes.dag.kernels.offers import offer_parked
 from joulewright.sim.processes.dag.kernels.outages import outage

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from joulewright.sim.compiler import compiled, inlined
 from joulewright.sim.processes.dag.arrays import World
 from joulewright.sim.processes.dag.kernels.executors import fall_back, move, park, start, unpark
 from joulewright.sim.processes.dag.kernels.frontier import held, unassigned
-from joulewright.sim.processes.dag.kernels.jit import compiled, inlined
 from joulewright.sim.processes.dag.kernels.schedulers import answer
 
 

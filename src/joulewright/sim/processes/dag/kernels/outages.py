@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from joulewright.sim.compiler import compiled
 from joulewright.sim.processes.dag.arrays import World
 from joulewright.sim.processes.dag.kernels.events import offer_again
 from joulewright.sim.processes.dag.kernels.executors import join, leave_job, leave_stage, unpark
-from joulewright.sim.processes.dag.kernels.jit import compiled
 from joulewright.sim.processes.dag.kernels.keys import NEVER, set_key
 from joulewright.sim.processes.dag.kernels.offers import offer_parked
 

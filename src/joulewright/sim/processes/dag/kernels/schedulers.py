@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 from joulewright.policy.dag.rules import Limit
+from joulewright.sim.compiler import compiled, inlined
 from joulewright.sim.processes.dag.arrays import World
 from joulewright.sim.processes.dag.kernels.draws import uniform
 from joulewright.sim.processes.dag.kernels.frontier import held, next_frontier, unassigned
-from joulewright.sim.processes.dag.kernels.jit import compiled, inlined
 from joulewright.sim.processes.dag.streams import ANSWER
 
 NONE, FAIR, WORK = int(Limit.NONE), int(Limit.FAIR), int(Limit.WORK)
