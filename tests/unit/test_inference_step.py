@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
-from joulewright.errors import ScenarioError
 from joulewright.physics.inference.constants import CONSTANT_SETS
 from joulewright.physics.inference.deployment import coefficients, deploy
-from joulewright.physics.inference.step import Step, step
+from joulewright.physics.inference.step import step
 
 H100, B200, PRO6000 = CONSTANT_SETS["H100-1"], CONSTANT_SETS["B200-1"], CONSTANT_SETS["PRO6000-1"]
 
@@ -33,12 +30,42 @@ VECTORS = {
     "A": (("Llama-3.1-8B", "H100", H100, {}), [(1, 1, 1024)], 5.7208, 0.0240, 7.4218, 422.98, 3.1393),
     "B": (("Llama-3.1-8B", "H100", H100, {}), [(64, 1, 1024)], 8.7079, 1.5343, 13.2709, 512.71, 6.8041),
     "C": (("Llama-3.1-8B", "H100", H100, {}), [(1, 2048, 0)], 5.6734, 49.0978, 51.1254, 700.0, 35.7878),
-    "D": (("Llama-3.1-8B", "H100", H100, {}), [(64, 1, 1024), (1, 512, 1536)], 8.7790, 14.1066, 21.0874, 700.0, 14.7611),
-    "E": (("Llama-3.1-70B", "H100", H100, {"tensor_parallel": 4}), [(128, 1, 1024)],
-          16.2633, 6.6508, 30.4716, 508.32, 61.9574),
-    "F": (("Llama-3.1-405B-FP8", "H100", H100, {"tensor_parallel": 8}), [(32, 1, 1024)],
-          18.6705, 4.7393, 31.5038, 460.04, 115.945),
-    "G": (("Qwen3-32B", "H100", H100, {"tensor_parallel": 2}), [(16, 1, 8192)], 17.6561, 0.9566, 23.4134, 506.43, 23.7146),
+    "D": (
+        ("Llama-3.1-8B", "H100", H100, {}),
+        [(64, 1, 1024), (1, 512, 1536)],
+        8.7790,
+        14.1066,
+        21.0874,
+        700.0,
+        14.7611,
+    ),
+    "E": (
+        ("Llama-3.1-70B", "H100", H100, {"tensor_parallel": 4}),
+        [(128, 1, 1024)],
+        16.2633,
+        6.6508,
+        30.4716,
+        508.32,
+        61.9574,
+    ),
+    "F": (
+        ("Llama-3.1-405B-FP8", "H100", H100, {"tensor_parallel": 8}),
+        [(32, 1, 1024)],
+        18.6705,
+        4.7393,
+        31.5038,
+        460.04,
+        115.945,
+    ),
+    "G": (
+        ("Qwen3-32B", "H100", H100, {"tensor_parallel": 2}),
+        [(16, 1, 8192)],
+        17.6561,
+        0.9566,
+        23.4134,
+        506.43,
+        23.7146,
+    ),
     "H": (("Llama-3.1-8B", "B200", B200, {}), [(64, 1, 1024)], 3.3897, 0.6744, 10.0385, 680.39, 6.8301),
     "I": (("Llama-3.1-8B", "RTX-PRO-6000", PRO6000, {}), [(64, 1, 1024)], 19.2939, 3.2437, 20.5647, None, None),
     "J": (("Llama-3.1-8B", "RTX-PRO-6000", PRO6000, {}), [(1, 2048, 0)], 12.5704, 103.797, 105.555, None, None),
@@ -106,7 +133,9 @@ def test_capacity_of_the_cache(memory_bytes, overhead_bytes, tokens):
 def test_arrays_give_arrays():
     one = engine("Llama-3.1-8B", "H100", H100)
     sequences = np.array([1.0, 64.0])
-    found = step(one, tokens=sequences, sequences=sequences, kv_tokens=1024 * sequences, attention_pairs=1024.5 * sequences)
+    found = step(
+        one, tokens=sequences, sequences=sequences, kv_tokens=1024 * sequences, attention_pairs=1024.5 * sequences
+    )
     assert found.time_s * 1e3 == pytest.approx(np.array([7.4218, 13.2709]), rel=1e-3)
     assert all(np.shape(value) == (2,) for value in found)
     assert isinstance(step(one, **batch((1, 1, 8))).time_s, float)

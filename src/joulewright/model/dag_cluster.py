@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -88,17 +88,20 @@ class DagSignal:
         Share of renewable energy, 0 to 1, shape ``(T,)``.
     step_h : float
         What a step stands for [h]: 1 for hourly traces, however fast they are played.
+    past : DagSignal, optional
+        What played before the first step; forecasts look back on it.
 
     Raises
     ------
     ScenarioError
-        If a value is not finite, a fraction out of range or the shapes differ.
+        If a value is not finite, a fraction out of range, the shapes differ or the past is of another kind.
     """
 
     step_ms: int
     values: FloatArray
     renewable_fraction: FloatArray | None = None
     step_h: float = 1.0
+    past: DagSignal | None = None
 
     def __post_init__(self) -> None:
         problems = []
@@ -115,8 +118,46 @@ class DagSignal:
             share = np.ascontiguousarray(self.renewable_fraction, dtype=float)
             object.__setattr__(self, "renewable_fraction", share)
             problems += _share_problems(share, values)
+        if self.past is not None and self._kind() != self.past._kind():
+            problems.append("the past of the signal has other steps, or another number of series, than the signal")
         if problems:
             raise ScenarioError(problems)
+
+    def _kind(self) -> tuple[int, float, bool]:
+        return self.step_ms, self.step_h, self.renewable_fraction is None
+
+    def before(self, series: FloatArray) -> FloatArray:
+        """What went before ``values`` or ``renewable_fraction``, shape ``(P,)``; nothing for any other series."""
+        for name in ("values", "renewable_fraction"):
+            if self.past is not None and series is getattr(self, name):
+                found: FloatArray = getattr(self.past, name)
+                return found
+        return np.empty(0)
+
+    def later(self, step: int) -> DagSignal:
+        """The signal from a step on, with the steps before it as its past.
+
+        Raises
+        ------
+        ScenarioError
+            If there is no such step.
+
+        Examples
+        --------
+        >>> late = DagSignal(step_ms=60_000, values=np.array([5.0, 3.0, 4.0])).later(2)
+        >>> late.values, late.before(late.values)
+        (array([4.]), array([5., 3.]))
+        """
+        if not 0 <= step < self.values.size:
+            raise ScenarioError(f"a run begins in step {step} of a signal with {self.values.size} steps")
+        if not step:
+            return self
+        before, share_before, share = np.append(self.before(self.values), self.values[:step]), None, None
+        if self.renewable_fraction is not None:
+            share = self.renewable_fraction[step:]
+            share_before = np.append(self.before(self.renewable_fraction), self.renewable_fraction[:step])
+        past = replace(self, values=before, renewable_fraction=share_before, past=None)
+        return replace(self, values=self.values[step:], renewable_fraction=share, past=past)
 
 
 def _share_problems(share: FloatArray, values: FloatArray) -> list[str]:

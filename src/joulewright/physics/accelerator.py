@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
+from typing import Any
 
 from joulewright.errors import ScenarioError
 
@@ -188,11 +189,11 @@ def accelerator_from_row(row: Mapping[str, str]) -> Accelerator:
     def words(key: str) -> tuple[str, ...]:
         return tuple(word for word in (row.get(key) or "").split(";") if word)
 
+    values: dict[str, Any] = {key: number(key) for key in _NEEDED} | {key: optional(key) for key in _OPTIONAL}
     return Accelerator(
         name=name,
         aliases=words("aliases"),
-        **{key: number(key) for key in _NEEDED},
-        **{key: optional(key) for key in _OPTIONAL},
+        **values,
         mig_layout=(row.get("mig_layout") or "").strip() or None,
         precisions=words("precisions") or ("bf16", "fp16"),
         flags=words("flags"),

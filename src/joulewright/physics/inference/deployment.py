@@ -104,7 +104,7 @@ class Deployment:
 
     @property
     def kv_bytes_per_token(self) -> float:
-        """Cache of one token over all accelerators [B]; heads are copied where there are more accelerators than heads."""
+        """Cache of one token over all accelerators [B]; heads are copied where there are fewer than accelerators."""
         copies = max(1.0, self.tensor_parallel / self.model.kv_heads)
         return self.model.kv_elements_per_token * bytes_per_element(self.kv_precision) * copies
 
@@ -187,7 +187,8 @@ def deploy(model: str | LanguageModel, accelerator: str | Accelerator, **options
     """
     shape = find_language_model(model) if isinstance(model, str) else model
     device = find_accelerator(accelerator) if isinstance(accelerator, str) else accelerator
-    return Deployment(**{"model": shape, "accelerator": device, "precision": shape.precision} | options)
+    given: dict[str, Any] = {"model": shape, "accelerator": device, "precision": shape.precision} | options
+    return Deployment(**given)
 
 
 def coefficients(deployment: Deployment) -> StepCoefficients:
@@ -202,7 +203,10 @@ def coefficients(deployment: Deployment) -> StepCoefficients:
     -----
     An eight-bit checkpoint keeps the bf16 peak: its attention stays in bf16, and the measured steps of
     Llama-3.1-405B-FP8 are 17 to 19 % longer than the eight-bit peak would make them. A tensor-parallel layer makes
-    two all-reduces, each of them ``2 (tp - 1) / tp`` of its 2-byte activations over the link.
+    two all-reduces, each of them ``2 (tp - 1) / tp`` of its 2-byte activations over the link. A locked clock f slows
+    operations in proportion, and memory only below 0.6 of the highest clock; the energy of an operation follows the
+    square of the voltage, taken as ``0.6 + 0.4 f``, and that of a byte does so for two thirds, the part on the chip.
+    These shares are assumptions.
 
     References
     ----------
@@ -221,14 +225,15 @@ def coefficients(deployment: Deployment) -> StepCoefficients:
     shared, expert = _weight_bytes(model, deployment.precision)
     experts = _experts(deployment, constants)
     link_s, latency_s = _link(deployment, constants)
-    bandwidth, peak = device.memory_bandwidth_tb_s * 1e12, device.bf16_tflop_s * 1e12 * deployment.clock_fraction
+    bandwidth, peak = device.memory_bandwidth_tb_s * 1e12, device.bf16_tflop_s * 1e12
+    clock = _clock(deployment.clock_fraction)
     cap = deployment.power_cap_w
     return StepCoefficients(
         weight_bytes=shared / tp,
         expert_bytes=expert / tp,
         experts=float(model.experts),
         experts_per_token=float(model.experts_per_token),
-        expert_share_per_token=model.experts_per_token / max(model.experts, 1),
+        expert_share_per_token=experts.share_per_token,
         expert_imbalance=experts.imbalance,
         kv_bytes_per_token=deployment.kv_bytes_per_token / tp,
         global_fraction=1.0 if model.sliding_window_tokens is None else model.global_attention_fraction,
@@ -236,20 +241,20 @@ def coefficients(deployment: Deployment) -> StepCoefficients:
         flops_per_token=2.0 * model.active_parameters / tp,
         flops_per_token_context=4.0 * model.attention_width * model.layers / tp,
         expert_flops_per_token=experts.lost_flops_per_token,
-        bytes_per_s=constants.eta_b * bandwidth,
-        expert_bytes_per_s=experts.bandwidth_fraction * bandwidth,
-        flops_per_s=constants.eta_c * peak,
+        bytes_per_s=constants.eta_b * bandwidth * clock.memory_speed,
+        expert_bytes_per_s=experts.bandwidth_fraction * bandwidth * clock.memory_speed,
+        flops_per_s=constants.eta_c * peak * clock.speed,
         raw_bytes_per_s=bandwidth,
         raw_flops_per_s=peak,
         fixed_s=constants.t0_s + constants.t_layer_s * model.layers + latency_s,
         expert_fixed_s=experts.fixed_s,
         seconds_per_sequence=_sequence_s(model, constants),
         seconds_per_token=link_s,
-        p0_w=constants.p0_w,
-        weight_w=constants.weight_power_w,
-        expert_w=experts.power_w,
-        kv_w=constants.kv_power_w,
-        compute_w=constants.compute_power_w,
+        p0_w=_base_w(constants.p0_w, device.idle_power_w, clock),
+        weight_w=constants.weight_power_w * clock.traffic_energy,
+        expert_w=experts.power_w * clock.traffic_energy,
+        kv_w=constants.kv_power_w * clock.traffic_energy,
+        compute_w=constants.compute_power_w * clock.compute_energy,
         sequence_w=constants.expert_sequence_power_w if model.experts else 0.0,
         expert_fixed_w=constants.expert_overhead_power_w,
         limit_w=device.board_power_w if cap is None else cap,
@@ -280,6 +285,7 @@ def _weight_bytes(model: LanguageModel, precision: str) -> tuple[float, float]:
 
 
 class _Experts(NamedTuple):
+    share_per_token: float
     imbalance: float
     bandwidth_fraction: float
     lost_flops_per_token: float
@@ -291,18 +297,36 @@ def _experts(deployment: Deployment, constants: EngineConstants) -> _Experts:
     """What experts add to a step, by the format of their weights."""
     model = deployment.model
     if not model.experts:
-        return _Experts(0.0, constants.eta_b, 0.0, 0.0, constants.weight_power_w)
+        return _Experts(0.0, 0.0, constants.eta_b, 0.0, 0.0, constants.weight_power_w)
     kind = _KERNELS[deployment.precision]
     groups = deployment.expert_parallel
     flops = 2.0 * model.expert_parameters * model.experts_per_token / model.experts / deployment.tensor_parallel
+    imbalance = float(np.interp(math.log2(groups), _LOG2_GROUPS, _LARGEST)) / math.sqrt(model.experts / groups)
     return _Experts(
-        imbalance=float(np.interp(math.log2(groups), _LOG2_GROUPS, _LARGEST)) / math.sqrt(model.experts / groups),
+        share_per_token=constants.expert_variety * model.experts_per_token / model.experts,
+        imbalance=imbalance,
         bandwidth_fraction=getattr(constants, f"eta_expert{kind}"),
-        lost_flops_per_token=(constants.expert_compute_factor - 1.0) * flops,
+        lost_flops_per_token=constants.expert_skew * imbalance * flops,
         fixed_s=getattr(constants, f"t_expert{kind}_s") * model.expert_layers,
-        power_w=(constants.expert_power_w or constants.weight_power_w)
-        * (constants.expert_fp8_power_factor if kind == "_fp8" else 1.0),
+        power_w=constants.expert_power_w or constants.weight_power_w,
     )
+
+
+class _Clock(NamedTuple):
+    speed: float
+    memory_speed: float
+    compute_energy: float
+    traffic_energy: float
+
+
+def _clock(fraction: float) -> _Clock:
+    square = (0.6 + 0.4 * fraction) ** 2
+    return _Clock(fraction, min(fraction / 0.6, 1.0), square, (1.0 + 2.0 * square) / 3.0)
+
+
+def _base_w(p0_w: float, idle_w: float, clock: _Clock) -> float:
+    """Power without traffic: what exceeds the idle power follows clock and voltage."""
+    return min(p0_w, idle_w) + max(p0_w - idle_w, 0.0) * clock.speed * clock.compute_energy
 
 
 def _sequence_s(model: LanguageModel, constants: EngineConstants) -> float:

@@ -133,9 +133,7 @@ def serving_profile(
         accelerators=deployment.gpus, rate_token_s=tuple(rate.tolist()), power_mw=tuple(power_mw.tolist())
     )
     corners = _corners(rate, power_mw, idle_mw)
-    points = [
-        ServingPoint(throughput_token_s=float(rate[at]), active_power_mw=float(power_mw[at])) for at in corners
-    ]
+    points = [ServingPoint(throughput_token_s=float(rate[at]), active_power_mw=float(power_mw[at])) for at in corners]
     return ServingProfile(deployment=deployment, curve=curve, points=tuple(points))
 
 

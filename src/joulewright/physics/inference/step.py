@@ -130,7 +130,7 @@ class Step(NamedTuple):
 def step_values(
     k: StepCoefficients, tokens: Number, sequences: Number, kv_tokens: Number, attention_pairs: Number
 ) -> tuple[Number, ...]:
-    """The fields of :class:`Step` without checks, in arithmetic that works on floats, arrays and inside a compiled loop.
+    """The fields of :class:`Step` without checks, on floats, on arrays and inside a compiled loop.
 
     See :func:`step` for the equations.
 
@@ -187,7 +187,8 @@ def step(
     sequences : array_like
         Running sequences, n.
     kv_tokens : array_like
-        Tokens of context read from the cache over all sequences, with a sliding window ``g c + (1 - g) min(c, w)`` each.
+        Tokens of context read from the cache over all sequences; with a sliding window ``g c + (1 - g) min(c, w)``
+        of each.
     attention_pairs : array_like
         Sum of ``q (c + q / 2)`` over sequences with q tokens in this step and c such effective tokens before it.
 
