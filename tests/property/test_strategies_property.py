@@ -10,6 +10,9 @@ from joulewright.model import Link
 from joulewright.plan import PlanOptions, plan
 from joulewright.plan.formulation import build
 from joulewright.plan.free_generators import relax_generators
+from joulewright.plan.guided.board import JobBoard
+from joulewright.plan.guided.tree import Tree, hold_costly
+from joulewright.plan.guided.workbench import Workbench, lagrangian_bound
 from joulewright.plan.outlook import look_ahead
 from joulewright.plan.solver import pass_program, read_solution
 
@@ -118,3 +121,51 @@ def test_large_programs_are_planned_in_windows_and_improved_as_a_whole(tiny, see
     assert result.objective <= min(result.bound, whole.bound) + 1e-6
     assert whole.objective - result.objective <= 0.35 * whole.cost
     assert any("windows of 14 h" in note for note in result.notes)
+
+
+def proved(joint, benches, parts=None):
+    """Best objective, its integers and the bound of a tree that starts without a plan."""
+    best = [float("inf"), None]
+
+    def offer(values):
+        objective = float(joint.program.cost @ values) + joint.program.offset
+        if objective < best[0]:
+            best[:] = [objective, np.rint(values[joint.program.integer])]
+
+    benches[0].first_solve()
+    basis = benches[0].basis()
+    tree = Tree(JobBoard(joint), benches, basis, objective=lambda: best[0], offer=offer, margin=1e-6)
+    tree.run(lambda: parts is not None and tree.parts >= parts)
+    return best, tree
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_tree_ends_at_the_optimum_and_its_bound_never_passes_it(tiny, seed):
+    joint = build(random_scenario(tiny, 500 + seed, steps=8, jobs=3))
+    highs = pass_program(joint.program, integer=True, options={"mip_rel_gap": 0.0, "mip_abs_gap": 1e-7})
+    highs.run()
+    optimum = read_solution(highs)
+    assert proved(joint, [Workbench(joint.program)], 10)[1].bound <= optimum.objective + 1e-5
+    best, tree = proved(joint, [Workbench(joint.program) for _ in range(2)], 300)
+    assert tree.bound <= optimum.objective + 1e-5
+    assert best[0] >= optimum.objective - 1e-4
+    if tree.done:
+        assert best[0] == pytest.approx(optimum.objective, abs=1e-3)
+        assert tree.bound == pytest.approx(optimum.objective, abs=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_holding_costly_columns_never_removes_the_optimum(tiny, seed):
+    program = build(random_scenario(tiny, 600 + seed, steps=8, jobs=3)).program
+    highs = pass_program(program, integer=True, options={"mip_rel_gap": 0.0, "mip_abs_gap": 1e-7})
+    highs.run()
+    optimum = read_solution(highs)
+    duals = Workbench(program).first_solve().row_duals
+    integers = np.flatnonzero(program.integer)
+    box = (program.lower[integers].astype(np.int32), program.upper[integers].astype(np.int32))
+    room = optimum.objective - lagrangian_bound(program, duals) + 1e-6 * abs(optimum.objective)
+    lower, upper = hold_costly(program, box, duals, room)
+    best = np.rint(optimum.values[integers])
+    assert np.all(lower <= best)
+    assert np.all(best <= upper)
+    assert (upper - lower).sum() <= (box[1] - box[0]).sum()

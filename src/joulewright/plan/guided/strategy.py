@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import highspy
 import numpy as np
 
 from joulewright.errors import SolverError
@@ -15,8 +15,10 @@ from joulewright.plan.formulation import build
 from joulewright.plan.guided.board import JobBoard
 from joulewright.plan.guided.columns import classify
 from joulewright.plan.guided.dive import DiveOptions, Placed, dive
+from joulewright.plan.guided.held import held_choices, promises
 from joulewright.plan.guided.rounding import RoundingRule, one_way, round_columns
 from joulewright.plan.guided.search import JobSearch, Window, improve_window
+from joulewright.plan.guided.tree import SHORT_SOLVES, Tree
 from joulewright.plan.guided.workbench import Workbench, lagrangian_bound
 from joulewright.plan.holding import integer_values
 from joulewright.plan.incumbent import Incumbent, plan_cost
@@ -31,7 +33,10 @@ from joulewright.plan.strategy import Outcome
 
 SMALL_INTEGERS = 2_500
 _RULES = (RoundingRule(0.85, 0.2), RoundingRule(0.95, 0.1), RoundingRule(0.7, 0.34))
-_STUCK, _IDLE_ROUNDS = 4, 5
+_STUCK, _IDLE_ROUNDS, _IDLE_PARTS, _IDLE_WORK = 4, 5, 400, 60.0
+# A round that leaves more than this share of the gap is slow, or in vain.
+_SLOW, _IDLE = 0.97, 0.99
+_PROOF_AFTER, _PROOF_SHARE, _MARGIN = 10.0, 3.0, 1e-6
 _EXACT_WORK = 30.0
 _POLISH_ROUNDS = 8
 
@@ -68,6 +73,31 @@ def _finish_exactly(scenario: Scenario, options: PlanOptions, clock: Clock, sear
     return Outcome(outcome.joint, outcome.solution, bound, outcome.status, source)
 
 
+@dataclass
+class Patience:
+    """Says when rounds without progress are enough: too many, and too many parts or too much work in them.
+
+    Attributes
+    ----------
+    idle : int
+        Rounds since the last progress.
+    parts, work : int, float
+        Parts of the proof and work units at that time.
+    """
+
+    idle: int = 0
+    parts: int = 0
+    work: float = 0.0
+
+    def lost(self, progressed: bool, parts: int, work: float) -> bool:
+        """Count a round; whether to give up after it."""
+        if progressed:
+            self.idle, self.parts, self.work = 0, parts, work
+            return False
+        self.idle += 1
+        return self.idle > _IDLE_ROUNDS and (parts - self.parts > _IDLE_PARTS or work - self.work > _IDLE_WORK)
+
+
 class GuidedSearch:
     """State of one guided solve.
 
@@ -91,7 +121,10 @@ class GuidedSearch:
         self.best: Incumbent | None = None
         self.scale = 1.0
         self._bench = Workbench(joint.program, {"threads": 1})
+        self._benches = [self._bench]
         self._extra_work = 0.0
+        self._root_basis: highspy.HighsBasis | None = None
+        self._tree: Tree | None = None
 
     def run(self) -> Status | None:
         """Search until a limit, the gap or the end of all neighbourhoods; None when nothing could be built."""
@@ -104,6 +137,7 @@ class GuidedSearch:
         self.clock.bound = -self.bound
         self.scale = max(1.0, plan_cost(self.joint.program, root.values))
         self._account("bound")
+        self._root_basis = self._bench.basis()
         placed = self._construct(root)
         if placed is None:
             return None
@@ -138,7 +172,8 @@ class GuidedSearch:
         return self.clock.why_stop() or "search-ended"
 
     def _account(self, phase: str) -> None:
-        self.clock.work = self._bench.work + self._extra_work
+        proof = 0.0 if self._tree is None else self._tree.work
+        self.clock.work = sum(bench.work for bench in self._benches) + self._extra_work + proof
         self.clock.report(phase)
 
     def _construct(self, root: LinearSolution) -> Placed | None:
@@ -194,13 +229,8 @@ class GuidedSearch:
         run = run_integer(program, {"mip_rel_gap": 0.0, "mip_abs_gap": 0.02 * self.scale, "threads": 1}, inner)
         self._extra_work += inner.work
         if run.values is not None:
-            integers = np.flatnonzero(program.integer)
-            held = np.rint(run.values[integers])
-            self._bench.fix(integers, held, held)
-            solution = self._bench.solve()
-            if solution.optimal:
-                self._offer(solution)
-            self._bench.release(integers)
+            self._take(run.values)
+            self._bench.release(np.flatnonzero(program.integer))
 
     def _offer(self, solution: LinearSolution) -> bool:
         """Keep a solution with all integers held if it is better; flows are made one-way first."""
@@ -219,47 +249,89 @@ class GuidedSearch:
         self.clock.objective, self.clock.cost = -clean.objective, self.best.cost
         return True
 
+    def _take(self, values: FloatArray) -> None:
+        """Offer the plan with the integers of ``values``; they stay held."""
+        integers = np.flatnonzero(self.joint.program.integer)
+        held = np.rint(values[integers])
+        self._bench.fix(integers, held, held)
+        solution = self._bench.solve()
+        if solution.optimal:
+            self._offer(solution)
+
     def _improve(self, placed: Placed) -> Status:
-        """Alternate job neighbourhoods with the commitment of generators until a limit or nothing moves."""
-        benches = [self._bench] + [
-            Workbench(self.joint.program, {"threads": 1}) for _ in range(self.options.threads - 1)
-        ]
-        for bench in benches[1:]:
+        """Alternate job neighbourhoods, the commitment of generators and the proof until a limit or nothing moves."""
+        self._benches += [Workbench(self.joint.program, {"threads": 1}) for _ in range(self.options.threads - 1)]
+        for bench in self._benches[1:]:
             bench.restore(self._bench.basis())
-        search = JobSearch(self.board, benches, self.scale, self.options.seed)
-        # With pausable and elastic jobs a round is dear and the other neighbourhood finds more.
-        rounds, slice_rounds = 0, 1 if self.columns.divisible.size else 8
-        committed, idle = placed, 0
+        search = JobSearch(self.board, self._benches, self.scale, self.options.seed)
+        committed, rounds, patience = placed, 0, Patience()
         if self.columns.divisible.size:
             self._improve_windows(1)
             self._improve_held(-1)
         while True:
-            for _ in range(slice_rounds):
-                placed = search.step(placed) if self.board.count.size else placed
-                self.clock.work = search.work + self._extra_work
-                self.clock.report("improve jobs")
-                stop = self.clock.why_stop()
-                if stop:
-                    break
+            before, gap, work = self.best, self._distance(), self.clock.work
+            placed = self._improve_jobs(search, placed)
             if placed is not committed:
                 self._complete(placed, rounds)
-                committed = placed
-            if stop:
-                return stop
-            before = self.best
-            self._improve_windows(rounds)
-            if self.columns.divisible.size or search.failures > _STUCK:
+            if not self.clock.why_stop():
+                self._improve_windows(rounds)
+            if self.columns.divisible.size:
                 self._improve_held(rounds)
-            self.clock.work = search.work + self._extra_work
+            elif search.failures > _STUCK:
+                # For rigid jobs the other neighbourhoods find as much: no more work than they had.
+                self._improve_held(rounds, 2.0 * self.clock.work - work)
+            if self._distance() > _SLOW * gap and (patience.idle > 1 or self.clock.work > _PROOF_AFTER):
+                self._prove(self.clock.work + _PROOF_SHARE * (self.clock.work - work))
             stop = self.clock.why_stop()
             if stop:
                 return stop
             if self.best is not before:
-                placed = committed = self._placed(placed)
-            idle = 0 if self.best is not before or search.failures == 0 else idle + 1
+                placed = self._placed(placed)
+            committed = placed
             rounds += 1
-            if idle > _IDLE_ROUNDS or (not self.board.count.size and rounds > 3):
+            parts, done = (0, False) if self._tree is None else (self._tree.parts, self._tree.done)
+            if done or patience.lost(self._distance() <= _IDLE * gap, parts, self.clock.work):
                 return "search-ended"
+
+    def _improve_jobs(self, search: JobSearch, placed: Placed) -> Placed:
+        # With pausable and elastic jobs a round is dear and the other neighbourhood finds more.
+        for _ in range(1 if self.columns.divisible.size else 8):
+            placed = search.step(placed) if self.board.count.size else placed
+            self._account("improve jobs")
+            if self.clock.why_stop():
+                break
+        return placed
+
+    def _distance(self) -> float:
+        """Objective of the best plan above the bound [currency]."""
+        return float("inf") if self.best is None else self.best.objective - self.bound
+
+    def _prove(self, work: float) -> None:
+        """Raise the bound by branch and bound until the clock shows so much work."""
+        if self.best is None or self._root_basis is None:
+            return
+        if self._tree is None:
+            benches = [Workbench(self.joint.program, SHORT_SOLVES) for _ in range(min(2, self.options.threads))]
+            best = self.best
+            self._tree = Tree(
+                self.board,
+                benches,
+                self._root_basis,
+                objective=lambda: (self.best or best).objective,
+                offer=self._take,
+                margin=_MARGIN * self.scale,
+            )
+        self._tree.run(lambda: self._proved() >= work or self.clock.why_stop() is not None)
+        self._bench.release(self._tree.integers)
+        self._proved()
+
+    def _proved(self) -> float:
+        """Take over the bound of the tree; returns the work so far."""
+        if self._tree is not None:
+            self.bound = max(self.bound, self._tree.bound)
+            self.clock.bound = -self.bound
+        self._account("prove")
+        return self.clock.work
 
     def _placed(self, otherwise: Placed) -> Placed:
         """The jobs of the best plan, under the relaxation that leaves the rest free; ``otherwise`` if it is worse."""
@@ -271,55 +343,24 @@ class GuidedSearch:
         solution = self._bench.solve()
         return Placed(assignment, solution) if solution.objective < otherwise.solution.objective else otherwise
 
-    def _improve_held(self, rounds: int) -> None:
+    def _improve_held(self, rounds: int, most_work: float = float("inf")) -> None:
         """Free one or two jobs, now and then with all generators, while every other decision is held.
 
         With so much held the relaxation is small, and what it finds counts at its true cost. This is the
         neighbourhood of pausable and elastic jobs, and of large programs.
         """
-        jobs = self.columns.jobs
+        jobs, rigid = self.columns.jobs, self.board.count.size
         if self.best is None or not jobs:
             return
         integers = np.flatnonzero(self.joint.program.integer)
         random = np.random.default_rng([self.options.seed, 77, rounds + 1])
-        for position, choice in enumerate(self._held_choices(random)):
-            if self.clock.why_stop():
+        choices = held_choices(lambda: self.best, lambda best: promises(best, jobs, rigid, 1e-7 * self.scale), random)
+        for position, choice in enumerate(choices):
+            if self.clock.why_stop() or self.clock.work >= most_work:
                 break
             freed = [jobs[item] for item in choice] + ([self.columns.units] if position % 3 == 2 else [])
             self._try_held(integers, np.concatenate(freed))
         self._bench.release(integers)
-
-    def _held_choices(self, random: np.random.Generator) -> Iterator[list[int]]:
-        """Jobs to free: those whose reduced costs promise most one by one, then pairs with one of them."""
-        count, known, queue = len(self.columns.jobs), None, []
-        promise = np.zeros(count)
-        for _ in range(max(8, count)):
-            if self.best is not known:
-                known, promise = self.best, self._promise()
-                queue = [int(item) for item in np.argsort(-promise, kind="stable") if promise[item] > 0.0]
-                queue = queue[: max(4, count // 4)]
-            if queue:
-                yield [queue.pop(0)]
-            elif count > 1 and promise.any():
-                first = int(random.choice(count, p=promise / promise.sum()))
-                yield [first, int((first + random.integers(1, count)) % count)]
-            else:
-                return
-
-    def _promise(self) -> FloatArray:
-        """Most that freeing each job alone could gain by the duals of the best plan [currency]."""
-        if self.best is None:
-            return np.zeros(len(self.columns.jobs))
-        values, reduced = self.best.solution.values, self.best.solution.reduced_costs
-        found = []
-        for position, columns in enumerate(self.columns.jobs):
-            used = values[columns] > 0.5
-            if position < self.board.count.size:
-                gain = reduced[columns][used].max(initial=-np.inf) - reduced[columns].min(initial=np.inf)
-            else:
-                gain = np.maximum(0.0, np.where(used, reduced[columns], -reduced[columns])).sum()
-            found.append(gain if np.isfinite(gain) and gain > 1e-7 * self.scale else 0.0)
-        return np.array(found)
 
     def _try_held(self, integers: IntArray, freed: IntArray) -> None:
         if self.best is None:
@@ -354,10 +395,6 @@ class GuidedSearch:
             self._extra_work += work
             if np.array_equal(np.rint(values[decided]), np.rint(best.values[decided])):
                 continue
-            held = np.rint(values[integers])
-            self._bench.fix(integers, held, held)
-            solution = self._bench.solve()
-            if solution.optimal:
-                self._offer(solution)
+            self._take(values)
             self._account("improve energy")
         self._bench.release(integers)
