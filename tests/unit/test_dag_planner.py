@@ -30,7 +30,7 @@ def run(text: str, jobs: list[DagJob], plays: DagSignal, cluster: DagCluster = O
 
 
 def exactly(name: str, options: str) -> str:
-    return f"{name}:{options},forecast=perfect,anticipate=0,efficiency=1"
+    return f"{name}:{options},forecast=perfect,anticipate=0,efficiency=1,reserve_h=0"
 
 
 @pytest.mark.parametrize("name", ["planned", "water-level"])
@@ -64,6 +64,8 @@ def test_the_latest_start_ends_all_waiting(name: str) -> None:
     falling = signal(*range(30, 0, -1))
     found = run(exactly(name, "finish_by_h=5"), [job("a", 0, 10)], falling)
     assert found.start_ms.tolist() == [20]
+    reserved = run(exactly(name, "finish_by_h=5").replace("reserve_h=0", "reserve_h=1"), [job("a", 0, 10)], falling)
+    assert reserved.start_ms.tolist() == [10]
 
 
 @pytest.mark.parametrize("name", ["planned", "water-level"])
@@ -169,6 +171,7 @@ def test_the_program_respects_windows_widths_and_parents() -> None:
         ("planned:efficiency=0", "efficiency is 0.0"),
         ("planned:efficiency=1.5", "efficiency is 1.5"),
         ("planned:anticipate=-2", "anticipate is -2.0"),
+        ("water-level:reserve_h=-1", "reserve_h is -1.0"),
         ("planned:replans_per_step=0", "replans_per_step is 0"),
         ("water-level:window_h=0", "window is 0.0 h"),
         ("water-level:forecast=tea-leaves", "tea-leaves"),

@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from joulewright.model.dag import DagCluster, DagJob, DagSignal
 from joulewright.policy.dag.outlook import Outlook
@@ -160,7 +160,15 @@ class AbstractDagView(ABC):
 
 
 class AbstractDagScheduler(ABC):
-    """Decides which stage gets executors. Schedulers hold parameters only; what changes is in the view."""
+    """Decides which stage gets executors. Schedulers hold parameters only; what changes is in the view.
+
+    Attributes
+    ----------
+    sources : tuple of str
+        Where it was published, keys of :data:`joulewright.policy.citations.REFERENCES`; what it wraps has its own.
+    """
+
+    sources: ClassVar[tuple[str, ...]] = ()
 
     @property
     def outlook(self) -> Outlook:

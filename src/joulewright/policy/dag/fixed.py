@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from joulewright.errors import PolicyError
 from joulewright.policy.dag.listed import AbstractListScheduler, ListRule
@@ -68,6 +69,8 @@ class ShortestWork(AbstractListScheduler):
     work (Schrage 1968, doi 10.1287/opre.16.3.687); no guarantee with precedence.
     """
 
+    sources: ClassVar[tuple[str, ...]] = ("schrage1968",)
+
     @property
     def rule(self) -> ListRule:
         """Least remaining work first."""
@@ -82,6 +85,8 @@ class CriticalPath(AbstractListScheduler):
     2 - 1/P of the optimum for jobs that arrive together, without moving delay (Graham 1966, Bell System Technical
     Journal 45).
     """
+
+    sources: ClassVar[tuple[str, ...]] = ("graham1966",)
 
     @property
     def rule(self) -> ListRule:

@@ -10,6 +10,8 @@ from typing import Any
 from joulewright.errors import PolicyError
 from joulewright.policy.dag.base import AbstractDagScheduler
 from joulewright.policy.dag.fixed import CriticalPath, Fair, Fifo, ShortestWork, WeightedFair
+from joulewright.policy.dag.learned import Learned
+from joulewright.policy.dag.planner import Planned, WaterLevel
 from joulewright.policy.dag.quota import GreenHadoop, Sap
 from joulewright.policy.dag.sampled import Softmax
 from joulewright.policy.dag.spade import Spade
@@ -23,10 +25,13 @@ _ENTRIES = {
         ("weighted-fair", WeightedFair, "shares in proportion to weights"),
         ("shortest-work", ShortestWork, "the job with the least remaining work first"),
         ("critical-path", CriticalPath, "the stage with the longest chain behind it first"),
+        ("learned", Learned, "stages drawn with the probabilities of a trained network, and limits on their jobs"),
         ("softmax", Softmax, "stages drawn with probabilities from a score"),
         ("sap", Sap, "a quota on the cluster that falls as the signal rises, over any scheduler"),
         ("green-hadoop", GreenHadoop, "a quota that follows the renewable share, over any scheduler"),
         ("spade", Spade, "unimportant stages wait while the signal is high, over a scheduler that draws"),
+        ("planned", Planned, "stages timed by a linear program within allowed ends, planned again as the run goes on"),
+        ("water-level", WaterLevel, "stages wait while the signal is above the level that the remaining work needs"),
     )
 }
 

@@ -51,17 +51,27 @@ class Outlook:
             raise PolicyError(f"there is no forecast {self.forecast!r} for DAG schedulers; use {', '.join(FORECASTS)}")
 
     def issue(self, signal: DagSignal, values: FloatArray) -> FloatArray:
-        """Expected values at each step, shape ``(T, W)``; not a number beyond the end of a perfect forecast."""
+        """Expected values at each step, shape ``(T, W)``; not a number beyond the end of a perfect forecast.
+
+        Parameters
+        ----------
+        signal : DagSignal
+            What plays, with its past.
+        values : ndarray
+            Its values or its renewable share, shape ``(T,)``.
+        """
         steps, width = values.size, max(1, math.ceil(self.window_h / signal.step_h - 1e-9))
         if self.forecast == "perfect":
             return np.ascontiguousarray(sliding_window_view(np.append(values, np.full(width - 1, np.nan)), width))
-        now, ahead = np.arange(steps)[:, None], np.arange(width)
         if self.forecast == "persistence":
-            return np.broadcast_to(values[now], (steps, width)).copy()
+            return np.broadcast_to(values[:, None], (steps, width)).copy()
+        past = signal.before(values)
+        known, now, ahead = np.append(past, values), past.size + np.arange(steps)[:, None], np.arange(width)
         day = max(1, round(24.0 / signal.step_h))
         # The latest step that is seen and a whole number of days before the one in question.
         source = now + ahead - -(-ahead // day) * day
-        return values[np.where(source >= 0, source, now)]
+        issued: FloatArray = known[np.where(source >= 0, source, now)]
+        return issued
 
     def bounds(self, signal: DagSignal) -> tuple[FloatArray, FloatArray]:
         """Least and greatest expected value at each step, shape ``(T,)`` each."""

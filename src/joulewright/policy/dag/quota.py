@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 
@@ -137,6 +138,7 @@ class Sap(AbstractDagScheduler):
     Lechowicz et al. (2025), arXiv 2502.09717: there CAP.
     """
 
+    sources: ClassVar[tuple[str, ...]] = ("lechowicz2025", "lorenz2009")
     minimum: int = 20
     window_h: float = 48.0
     forecast: str = "diurnal-persistence"
@@ -191,6 +193,7 @@ class GreenHadoop(AbstractDagScheduler):
     doi 10.1145/2168836.2168843.
     """
 
+    sources: ClassVar[tuple[str, ...]] = ("goiri2012",)
     brown_fraction: float = 0.5
     window_h: float = 48.0
     forecast: str = "diurnal-persistence"

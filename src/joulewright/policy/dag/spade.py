@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -122,6 +123,7 @@ class Spade(AbstractDagScheduler):
     Lechowicz et al. (2025), arXiv 2502.09717: there PCAPS.
     """
 
+    sources: ClassVar[tuple[str, ...]] = ("lechowicz2025",)
     gamma: float = 0.5
     window_h: float = 48.0
     forecast: str = "diurnal-persistence"

@@ -1,5 +1,6 @@
 """Online algorithms for jobs that can wait: thresholds, conversion, places, scaling, selection and pacing."""
 
+from joulewright.policy.citations import REFERENCES, cite
 from joulewright.policy.online.advice import AdviceAllocation, clip_rule
 from joulewright.policy.online.allocation import (
     AllocationResult,
@@ -8,7 +9,6 @@ from joulewright.policy.online.allocation import (
     exact_allocation,
 )
 from joulewright.policy.online.capacity import CapacityCurve, CapacityPlanner
-from joulewright.policy.online.citations import REFERENCES, cite
 from joulewright.policy.online.conversion import Roro, RoroAdvice
 from joulewright.policy.online.curve import ConversionCurve, advice_ratio
 from joulewright.policy.online.exact import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -94,6 +94,7 @@ class Learned(AbstractSampledScheduler):
     See :mod:`joulewright.policy.dag.learned.network`; draws as in :class:`~joulewright.policy.dag.sampled.Softmax`.
     """
 
+    sources: ClassVar[tuple[str, ...]] = ("mao2019",)
     temperature: float = 1.0
     weights: str = ""
 

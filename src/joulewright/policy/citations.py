@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from joulewright.errors import PolicyError
@@ -13,8 +13,8 @@ def _entry(key: str, kind: str, **fields: str) -> str:
     return f"@{kind}{{{key}{body}\n}}"
 
 
-_ENTRIES = {
-    key: _entry(key, kind, **fields)
+_PUBLISHED: dict[str, tuple[str, dict[str, str]]] = {
+    key: (kind, fields)
     for key, kind, fields in (
         (
             "elyaniv2001",
@@ -191,11 +191,132 @@ _ENTRIES = {
                 "archivePrefix": "arXiv",
             },
         ),
+        (
+            "lechowicz2025",
+            "inproceedings",
+            {
+                "author": "Lechowicz, A. and others",
+                "title": "Carbon- and Precedence-Aware Scheduling for Data Processing Clusters",
+                "booktitle": "SIGCOMM",
+                "year": "2025",
+                "eprint": "2502.09717",
+                "archivePrefix": "arXiv",
+            },
+        ),
+        (
+            "goiri2012",
+            "inproceedings",
+            {
+                "author": "Goiri, I. and others",
+                "title": "GreenHadoop: Leveraging Green Energy in Data-Processing Frameworks",
+                "booktitle": "EuroSys",
+                "year": "2012",
+                "doi": "10.1145/2168836.2168843",
+            },
+        ),
+        (
+            "mao2019",
+            "inproceedings",
+            {
+                "author": "Mao, H. and Schwarzkopf, M. and Venkatakrishnan, S. B. and Meng, Z. and Alizadeh, M.",
+                "title": "Learning Scheduling Algorithms for Data Processing Clusters",
+                "booktitle": "SIGCOMM",
+                "year": "2019",
+                "doi": "10.1145/3341302.3342080",
+            },
+        ),
+        (
+            "schrage1968",
+            "article",
+            {
+                "author": "Schrage, L.",
+                "title": "A Proof of the Optimality of the Shortest Remaining Processing Time Discipline",
+                "journal": "Operations Research",
+                "volume": "16",
+                "pages": "687--690",
+                "year": "1968",
+                "doi": "10.1287/opre.16.3.687",
+            },
+        ),
+        (
+            "graham1966",
+            "article",
+            {
+                "author": "Graham, R. L.",
+                "title": "Bounds for Certain Multiprocessing Anomalies",
+                "journal": "Bell System Technical Journal",
+                "volume": "45",
+                "pages": "1563--1581",
+                "year": "1966",
+                "doi": "10.1002/j.1538-7305.1966.tb01709.x",
+            },
+        ),
+        (
+            "graham1969",
+            "article",
+            {
+                "author": "Graham, R. L.",
+                "title": "Bounds on Multiprocessing Timing Anomalies",
+                "journal": "SIAM Journal on Applied Mathematics",
+                "volume": "17",
+                "pages": "416--429",
+                "year": "1969",
+                "doi": "10.1137/0117039",
+            },
+        ),
     )
 }
 
 #: BibTeX entries by key.
-REFERENCES: Mapping[str, str] = MappingProxyType(_ENTRIES)
+REFERENCES: Mapping[str, str] = MappingProxyType(
+    {key: _entry(key, kind, **fields) for key, (kind, fields) in _PUBLISHED.items()}
+)
+
+
+def sources_of(*used: object) -> tuple[str, ...]:
+    """Keys of everything that the given algorithms and what they wrap build on, each once, in the order first used.
+
+    Raises
+    ------
+    PolicyError
+        If something has no ``sources``.
+
+    Examples
+    --------
+    >>> from joulewright.policy.dag import make_dag_scheduler
+    >>> sources_of(make_dag_scheduler("sap+shortest-work"))
+    ('lechowicz2025', 'lorenz2009', 'schrage1968')
+    """
+    keys: dict[str, None] = {}
+    for item in used:
+        sources = (item,) if isinstance(item, str) else getattr(item, "sources", None)
+        if sources is None:
+            raise PolicyError(f"{item!r} names no sources; give an algorithm, a run or one of {', '.join(REFERENCES)}")
+        base = getattr(item, "base", None)
+        wrapped = sources_of(base) if hasattr(base, "sources") else ()
+        keys |= dict.fromkeys((*sources, *wrapped))
+    return tuple(keys)
+
+
+def described(key: str) -> str:
+    """A reference in one line, for people.
+
+    Examples
+    --------
+    >>> described("schrage1968").split(", Operations")[1]
+    ' Research (1968), doi 10.1287/opre.16.3.687'
+    """
+    _, fields = _PUBLISHED[key]
+    where = fields.get("journal") or fields.get("booktitle")
+    names = fields["author"].replace(" and others", " et al.").split(" and ")
+    at = f"doi {fields['doi']}" if "doi" in fields else f"arXiv {fields['eprint']}"
+    parts = [", ".join(names), fields["title"], *([where] if where else [])]
+    return f"{', '.join(parts)} ({fields['year']}), {at}"
+
+
+def reference_list(keys: Iterable[str]) -> list[dict[str, str]]:
+    """References for documents and reports: key, one line for people, and BibTeX."""
+    return [{"key": key, "text": described(key), "bibtex": REFERENCES[key]} for key in keys]
 
 
 def cite(*used: object) -> str:
@@ -204,7 +325,7 @@ def cite(*used: object) -> str:
     Parameters
     ----------
     *used : object
-        Algorithms (classes or instances with a ``sources`` attribute) or keys of :data:`REFERENCES`.
+        Algorithms and runs (whatever has ``sources``), or keys of :data:`REFERENCES`.
 
     Raises
     ------
@@ -216,12 +337,7 @@ def cite(*used: object) -> str:
     >>> print(cite("lorenz2009").splitlines()[0])
     @article{lorenz2009,
     """
-    keys: dict[str, None] = {}
-    for item in used:
-        sources = (item,) if isinstance(item, str) else getattr(item, "sources", None)
-        if sources is None:
-            raise PolicyError(f"{item!r} names no sources; give an online algorithm or one of {', '.join(REFERENCES)}")
-        keys |= dict.fromkeys(sources)
+    keys = sources_of(*used)
     unknown = [key for key in keys if key not in REFERENCES]
     if unknown:
         raise PolicyError(f"unknown reference {unknown[0]!r}; known are {', '.join(REFERENCES)}")
