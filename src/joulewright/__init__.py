@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from joulewright.io import export_schedule, read_run, read_scenario, write_pypsa, write_run, write_template
     from joulewright.model import Scenario, Schedule, Trajectory
     from joulewright.plan import PlanOptions, PlanResult, plan
-    from joulewright.policy.online import cite
+    from joulewright.policy.citations import cite
     from joulewright.report import write_report
     from joulewright.sim.processes.dag import simulate_dag
     from joulewright.sim.processes.inference import simulate_serving
@@ -33,7 +33,7 @@ _HOME = {
     "StudyResult": "joulewright.study",
     "Trajectory": "joulewright.model",
     "Violation": "joulewright.check",
-    "cite": "joulewright.policy.online",
+    "cite": "joulewright.policy.citations",
     "compare": "joulewright.study",
     "compare_dag": "joulewright.study.dag",
     "export_schedule": "joulewright.io",

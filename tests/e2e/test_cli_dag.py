@@ -245,6 +245,69 @@ def test_bad_input(
         assert document["error"]["message"]
 
 
+STAGE = {"name": "a", "task_ms": [500, 400]}
+
+
+@pytest.mark.parametrize(
+    ("stages", "facts", "words"),
+    [
+        ([{**STAGE, "parents": ["a"]}], {}, "form a cycle: a -> a"),
+        ([{**STAGE, "parents": ["z"]}], {}, "has parent 'z', which is no stage of the job"),
+        ([{**STAGE, "task_ms": [5, 0]}], {}, "task 1 takes 0 ms; durations are at least 1 ms"),
+        ([{**STAGE, "task_ms": [-3]}], {}, "task 0 takes -3 ms"),
+        ([{**STAGE, "task_ms": []}], {}, "stage 'a' of job 'one' has no task"),
+        ([], {}, "job 'one' has no stage"),
+        ([STAGE], {"max_executors": 99}, "asks for 99 executors, but the cluster has 50"),
+        ([STAGE], {"deadline_ms": 499}, "critical path takes 500 ms, so it cannot end by its deadline of 499 ms"),
+    ],
+)
+def test_bad_jobs_are_named_also_where_little_is_said(
+    stages: list[dict[str, object]], facts: dict[str, int], words: str, jw, tmp_path: Path
+) -> None:
+    path = tmp_path / "jobs.json"
+    job = {"name": "one", "arrival_ms": 0, "stages": stages, **facts}
+    path.write_text(json.dumps({"schema_version": "joulewright/dag-jobs/1", "jobs": [job]}), encoding="utf-8")
+    outcome = jw("dag", "simulate", path, "-q", "-o", tmp_path / "run")
+    assert (outcome.status, outcome.stdout) == (3, "")
+    assert words in outcome.stderr
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("scheduler", ["fifo", "sap:minimum=2+learned", "spade", "planned", "water-level"])
+def test_every_kind_of_scheduler_meets_failures_idle_draw_and_a_flat_signal(
+    scheduler: str, jw, jobs: Path, tmp_path: Path
+) -> None:
+    """A flat signal has L = U: nothing is deferred for long and nothing divides by zero."""
+    flat = tmp_path / "flat.csv"
+    rows = [f"2022-07-{4 + hour // 24:02d}T{hour % 24:02d}:00Z,300" for hour in range(96)]
+    flat.write_text("utc,ci_g_kwh\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    options = (
+        "--mean-up",
+        "1 min",
+        "--idle-power",
+        "100 W",
+        "--task-failures",
+        "0.1",
+        "--executors",
+        6,
+        "--hour",
+        "1 min",
+    )
+    outcome = jw("dag", "simulate", jobs, "--scheduler", scheduler, "--signal", flat, *options, "--json", "-q")
+    assert (outcome.status, outcome.stderr) == (0, "")
+    (run,) = outcome.document["runs"]
+    assert run["executor_failures"] > 0
+    assert run["mean_signal"] == pytest.approx(300.0)
+
+
+def test_references_of_a_run(jw, jobs: Path) -> None:
+    outcome = jw("dag", "compare", jobs, *TWO, "--json")
+    assert "reference: Lechowicz, A. et al., Carbon- and Precedence-Aware" in outcome.stderr
+    assert [item["key"] for item in outcome.document["references"]] == ["lechowicz2025"]
+    bound = jw("dag", "bound", jobs, "--json").document
+    assert bound["references"] == []
+
+
 def test_an_earlier_run_survives_a_failure(jw, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     assert jw("dag", "simulate", GENERATED, "-o", folder, "-q").status == 0

@@ -21,6 +21,7 @@ CHARTS = {
     "compare": {"tradeoff", "split", "timeline", "stretch", "bound", "means"},
     "simulate": {"timeline", "stretch", "bound"},
     "bound": {"bounds", "work"},
+    "sites": {"sites", "timeline"},
 }
 
 # Share of the canvas pixels that have a colour (axes and labels are grey), by chart.
@@ -54,6 +55,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     assert run_jw(["dag", "compare", *jobs, *several, "--starts", "5", "-o", str(base / "compare")]) == 0
     assert run_jw(["dag", "simulate", *jobs, "-o", str(base / "simulate")]) == 0
     assert run_jw(["dag", "bound", *jobs, "-o", str(base / "bound")]) == 0
+    sites = ["--site", "east", "--site", "west:zone=CA-ON,executors=9", "--home", "east:input_gb=2"]
+    sites += ["--placement", "round-robin", "--link", "all:gb_per_s=1,kwh_per_gb=0.1"]
+    assert run_jw(["dag", "simulate", *jobs, *sites, "-o", str(base / "sites")]) == 0
     return {kind: base / kind / "report.html" for kind in CHARTS}
 
 

@@ -22,6 +22,7 @@ from joulewright.errors import (
     Diagnostic,
     InfeasibleError,
     MissingExtraError,
+    PolicyError,
     ScenarioError,
     SolverError,
     UnitError,
@@ -137,6 +138,17 @@ def test_quiet_says_nothing_to_people(capsys: pytest.CaptureFixture[str]) -> Non
     quiet.say("words")
     quiet.data("number")
     assert capsys.readouterr() == ("number\n", "")
+
+
+def test_quiet_still_shows_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    quiet = output.Output(quiet=True)
+    quiet.finding("warning: seldom seen")
+    quiet.finding("error[J001]: broken")
+    show(describe(PolicyError("no such rule")), quiet)
+    printed = capsys.readouterr()
+    assert "seldom" not in printed.err
+    assert "error[J001]: broken" in printed.err
+    assert "error: no such rule" in printed.err
 
 
 def test_table_keeps_every_column_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:

@@ -159,3 +159,26 @@ def test_jobs_that_do_not_fit_a_cluster() -> None:
 def test_wave_tables_out_of_range(table: WaveTable, words: str) -> None:
     with pytest.raises(ScenarioError, match=words):
         job(DagStage(name="x", task_ms=(5,), waves=table))
+
+
+def test_a_later_signal_keeps_what_played_before() -> None:
+    share = np.linspace(0.0, 1.0, 5)
+    whole = DagSignal(step_ms=10, values=np.arange(5.0), renewable_fraction=share)
+    late = whole.later(2).later(1)
+    assert late.values.tolist() == [3.0, 4.0]
+    assert late.before(late.values).tolist() == [0.0, 1.0, 2.0]
+    assert late.renewable_fraction is not None
+    assert late.before(late.renewable_fraction).tolist() == share[:3].tolist()
+    assert late.before(np.ones(2)).size == 0
+    assert whole.later(0) is whole
+    assert whole.before(whole.values).size == 0
+    for step in (-1, 5):
+        with pytest.raises(ScenarioError, match=rf"begins in step {step} of a signal with 5 steps"):
+            whole.later(step)
+
+
+def test_a_past_of_another_kind_is_refused() -> None:
+    past = DagSignal(step_ms=10, values=np.ones(2))
+    for other in ({"step_ms": 20}, {"step_h": 0.5}, {"renewable_fraction": np.ones(3)}):
+        with pytest.raises(ScenarioError, match=r"the past of the signal has other steps"):
+            DagSignal(**{"step_ms": 10, "values": np.ones(3), "past": past, **other})

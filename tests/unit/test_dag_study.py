@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,11 @@ import pytest
 from joulewright.data.dag_generator import generate_dag_jobs
 from joulewright.errors import InfeasibleError, PolicyError, ScenarioError, TraceError
 from joulewright.model.dag import DagCluster, DagJob, DagSignal, DagStage
-from joulewright.policy.dag import AbstractDagScheduler, AbstractDagView, Fifo, Grant, Sap, Spade, make_dag_scheduler
+from joulewright.policy.dag import AbstractDagScheduler, AbstractDagView, Fifo, Grant, Spade, make_dag_scheduler
 from joulewright.policy.dag.base import RunFacts
 from joulewright.study.dag import CHANGES, DagProgress, compare_dag
 from joulewright.study.dag_bounds import bound_dag
-from joulewright.study.dag_start import knowing_past, signal_from, spread_starts
+from joulewright.study.dag_start import spread_starts
 
 STEP_MS = 1000
 QUICK = DagCluster(executors=2, moving_delay_ms=0)
@@ -125,8 +126,8 @@ def test_a_later_start_knows_the_past() -> None:
     """At the first step without a past L = U; with a day seen the forecast has its highs and lows."""
     signal = DagSignal(step_ms=1000, values=np.tile([500.0] * 12 + [100.0] * 12, 3).astype(float))
     spade = Spade(gamma=0.5)
-    blind = spade.outlook.bounds(signal_from(signal, 24))
-    seen = knowing_past(spade, signal, 24).outlook.bounds(signal_from(signal, 24))
+    blind = spade.outlook.bounds(replace(signal.later(24), past=None))
+    seen = spade.outlook.bounds(signal.later(24))
     assert (blind[0][0], blind[1][0]) == (500.0, 500.0)
     assert (seen[0][0], seen[1][0]) == (100.0, 500.0)
     assert seen[0].shape == (48,)
@@ -138,22 +139,16 @@ def test_a_later_start_knows_the_past() -> None:
 def test_the_past_of_the_renewable_share_is_known_too() -> None:
     share = np.linspace(0.0, 1.0, 60)
     signal = DagSignal(step_ms=1000, values=np.ones(60), renewable_fraction=share)
-    scheduler = knowing_past(make_dag_scheduler("green-hadoop:window_h=24"), signal, 30)
-    later = signal_from(signal, 30)
+    scheduler = make_dag_scheduler("green-hadoop:window_h=24")
+    later = signal.later(30)
     assert later.renewable_fraction is not None
     issued = scheduler.outlook.issue(later, later.renewable_fraction)
     assert issued.shape == (30, 24)
-    assert np.array_equal(issued, make_dag_scheduler("green-hadoop:window_h=24").outlook.issue(signal, share)[30:])
+    assert np.array_equal(issued, scheduler.outlook.issue(signal, share)[30:])
 
 
-def test_schedulers_keep_their_kind_and_what_they_wrap_learns_as_well() -> None:
+def test_schedulers_that_prepare_themselves_know_the_past() -> None:
     signal = DagSignal(step_ms=1000, values=np.tile([500.0] * 12 + [100.0] * 12, 3).astype(float))
-    later = signal_from(signal, 24)
-    sap = knowing_past(make_dag_scheduler("sap:minimum=2+spade"), signal, 24)
-    assert isinstance(sap, Sap)
-    assert isinstance(sap.base, Spade)
-    assert sap.base.outlook.bounds(later)[0][0] == 100.0
-    assert knowing_past(sap, signal, 0) is sap
 
     class Preparing(Fifo):
         """Takes its forecast when it is begun."""

@@ -23,19 +23,35 @@ def command() -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of durations and draws.")
 @click.option("--start", help="Where in the signal jobs begin to arrive: hours into it, or an instant such as "
               "2022-07-04T00:00Z.")  # fmt: skip
+@click.option("--site", "sites", multiple=True, metavar="NAME:OPTIONS", help="A site, e.g. "
+              "east:signal=east.csv,executors=30 or west:zone=US-CAL-CISO. It takes signal, column, unit, renewable, "
+              "time_zone, max_gap, zone, executors, power, idle_power, moving_delay, task_failures, mean_up, repair; "
+              "what is left out is as the options for all sites say. Repeatable.")  # fmt: skip
+@click.option("--placement", help="Which site a job goes to when it arrives: home, round-robin, lowest-signal, "
+              "shortest-queue or least-cost, e.g. least-cost:most_delay_ms=60000; least-cost when absent.")  # fmt: skip
+@click.option("--link", "links", multiple=True, metavar="PAIR:OPTIONS", help="How data gets from site to site, e.g. "
+              "east/west:gb_per_s=1.25,latency_ms=40,kwh_per_gb=0.005, or all:... for all other pairs; without delay "
+              "and energy when absent. Repeatable.")  # fmt: skip
+@click.option("--home", metavar="NAME:OPTIONS", help="Site where the input of jobs lies that name none, e.g. "
+              "east:input_gb=20.")  # fmt: skip
 @dag_options
 @common
 def simulate(scheduler: str, listed: bool, seed: int, start: str | None, **given: Any) -> int:
-    """Run JOBS under one scheduler.
+    """Run JOBS under one scheduler, at one site or several.
 
     JOBS is a JSON or Parquet file of jobs, a Spark event log, a table of measured TPC-H stages, or
     generated:KIND,jobs=20,seed=1 with the kinds layered, fork-join and tpch-like.
     """
     from joulewright.cli.dag_run import list_schedulers, simulate_one
+    from joulewright.cli.dag_sites import SiteOptions, simulate_sites
 
     output = current()
     if listed:
         return list_schedulers(output)
+    options = SiteOptions(**{name: given.pop(name) for name in ("sites", "placement", "links", "home")})
+    options.check()
+    if options.sites:
+        return simulate_sites(DagRequest(**given), options, scheduler, seed=seed, start=start, output=output)
     return simulate_one(DagRequest(**given), scheduler, seed=seed, start=start, output=output)
 
 

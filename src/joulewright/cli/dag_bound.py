@@ -12,6 +12,7 @@ from joulewright.cli.dag_options import DagRequest
 from joulewright.cli.dag_run import Prepared, prepare, schedulers_of
 from joulewright.cli.output import Output
 from joulewright.errors import ScenarioError
+from joulewright.policy.citations import reference_list
 from joulewright.study.dag_bounds import DagBounds, bound_dag
 from joulewright.study.dag_folder import manifest_of, write_dag_folder
 
@@ -45,8 +46,10 @@ def find_bounds(
         allowances_h=allowances,
     )
     facts = {**ready.facts(), **found.document(), "notes": list(ready.notes)}
+    facts["references"] = reference_list(found.run.sources)
     written = _write(request, ready, found, facts)
     _show(found, ready, output)
+    output.references(facts["references"])
     for path in written:
         output.say(f"written: {path}")
     return output.document({**facts, "written": written})

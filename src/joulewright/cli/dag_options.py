@@ -43,16 +43,23 @@ class DagRequest:
 
 def hours(_context: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
     """A duration such as ``1 min`` in hours [h]."""
-    return _quantity(text, "time")
+    return quantity_option(text, "time")
 
 
 def kilowatts(_context: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
     """A power such as ``500 W`` in kilowatts [kW]."""
-    power_mw = _quantity(text, "power")
+    power_mw = quantity_option(text, "power")
     return None if power_mw is None else 1000.0 * power_mw
 
 
-def _quantity(text: str | None, dimension: str) -> float | None:
+def quantity_option(text: str | None, dimension: str) -> float | None:
+    """A quantity of at least 0 in the internal unit of its dimension; None where none is given.
+
+    Raises
+    ------
+    click.BadParameter
+        If it has no unit or another one, or is negative.
+    """
     if text is None:
         return None
     try:

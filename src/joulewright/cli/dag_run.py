@@ -17,6 +17,7 @@ from joulewright.cli.output import Output, plain
 from joulewright.cli.progress import StudyLine
 from joulewright.errors import PolicyError
 from joulewright.model.dag import DagCluster
+from joulewright.policy.citations import reference_list
 from joulewright.policy.dag import AbstractDagScheduler, dag_schedulers, make_dag_scheduler
 from joulewright.sim.processes.dag import simulate_dag
 from joulewright.study.dag import DagComparison, compare_dag
@@ -53,29 +54,35 @@ class Prepared:
 
     def facts(self) -> dict[str, Any]:
         """Inputs and cluster for manifests and documents."""
-        source, signal = self.jobs, self.signal
-        return {
-            "jobs": {
-                "source": source.name,
-                "kind": source.kind,
-                "sha256": source.sha256 or None,
-                "jobs": len(source.jobs),
-                "tasks": sum(stage.tasks for job in source.jobs for stage in job.stages),
-            },
-            "signal": {
-                "source": signal.name,
-                "sha256": signal.sha256 or None,
-                "unit": signal.unit,
-                "synthetic": signal.synthetic,
-                "start": signal.timeline.start.isoformat(),
-                "end": signal.timeline.end.isoformat(),
-                "step_s": signal.timeline.step_s,
-                "step_ms": signal.signal.step_ms,
-                "amount": signal.amount,
-                "amount_factor": signal.amount_factor,
-            },
-            "cluster": plain(asdict(self.cluster)),
-        }
+        cluster = plain(asdict(self.cluster))
+        return {"jobs": jobs_facts(self.jobs), "signal": signal_facts(self.signal), "cluster": cluster}
+
+
+def jobs_facts(source: DagInput) -> dict[str, Any]:
+    """Where jobs are from and how many."""
+    return {
+        "source": source.name,
+        "kind": source.kind,
+        "sha256": source.sha256 or None,
+        "jobs": len(source.jobs),
+        "tasks": sum(stage.tasks for job in source.jobs for stage in job.stages),
+    }
+
+
+def signal_facts(signal: DagSignalInput) -> dict[str, Any]:
+    """Where a signal is from, its clock and its units."""
+    return {
+        "source": signal.name,
+        "sha256": signal.sha256 or None,
+        "unit": signal.unit,
+        "synthetic": signal.synthetic,
+        "start": signal.timeline.start.isoformat(),
+        "end": signal.timeline.end.isoformat(),
+        "step_s": signal.timeline.step_s,
+        "step_ms": signal.signal.step_ms,
+        "amount": signal.amount,
+        "amount_factor": signal.amount_factor,
+    }
 
 
 def list_schedulers(output: Output) -> int:
@@ -95,6 +102,24 @@ def prepare(request: DagRequest, output: Output) -> Prepared:
     ScenarioError, DataError
         If an input cannot be used, or the folder to write not be written.
     """
+    source, hour_ms, notes = read_jobs(request, output)
+    signal = signal_of(request, hour_ms)
+    notes += signal_notes(signal)
+    for note in notes:
+        output.say(f"note: {note}")
+    return Prepared(jobs=source, cluster=cluster_of(request), signal=signal, notes=tuple(notes))
+
+
+def read_jobs(request: DagRequest, output: Output) -> tuple[DagInput, float, list[str]]:
+    """The jobs, how long an hour of the signal takes in their run [ms], and what was assumed.
+
+    Raises
+    ------
+    click.UsageError
+        If there are no jobs.
+    ScenarioError, DataError
+        If they cannot be used, or the folder to write not be written.
+    """
     output.no_progress = request.no_progress
     if request.jobs is None:
         raise click.UsageError("JOBS is missing; give a file, or generated:tpch-like,jobs=20,seed=1")
@@ -110,11 +135,18 @@ def prepare(request: DagRequest, output: Output) -> Prepared:
         notes.append(
             'An hour of the signal takes 1 min of the run, as is usual for such jobs; --hour "1 h" changes it.'
         )
-    signal = _signal(request, hour_ms)
-    notes += signal.warnings
-    if signal.synthetic:
-        notes.append(f"The signal is made up, not measured: {signal.name}.")
-    cluster = DagCluster(
+    return source, hour_ms, notes
+
+
+def signal_notes(signal: DagSignalInput) -> list[str]:
+    """What was assumed of a signal."""
+    made_up = [f"The signal is made up, not measured: {signal.name}."] if signal.synthetic else []
+    return [*signal.warnings, *made_up]
+
+
+def cluster_of(request: DagRequest) -> DagCluster:
+    """The executors that are asked for."""
+    return DagCluster(
         executors=request.executors,
         moving_delay_ms=round(request.moving_delay * _MS_PER_H),
         busy_power_kw=request.power,
@@ -123,12 +155,16 @@ def prepare(request: DagRequest, output: Output) -> Prepared:
         mean_up_ms=math.inf if request.mean_up is None else request.mean_up * _MS_PER_H,
         repair_ms=round(request.repair * _MS_PER_H),
     )
-    for note in notes:
-        output.say(f"note: {note}")
-    return Prepared(jobs=source, cluster=cluster, signal=signal, notes=tuple(notes))
 
 
-def _signal(request: DagRequest, hour_ms: float) -> DagSignalInput:
+def signal_of(request: DagRequest, hour_ms: float) -> DagSignalInput:
+    """The signal that is asked for, whose hour takes ``hour_ms``.
+
+    Raises
+    ------
+    click.UsageError
+        If something is said about a file that is missing.
+    """
     reading = {name: getattr(request, name) for name in ("column", "unit", "renewable", "time_zone")}
     if request.signal is not None:
         return read_signal(request.signal, hour_ms=hour_ms, max_gap_h=request.max_gap, **reading)
@@ -240,6 +276,7 @@ def conclude(
         "seeds": list(found.seeds),
         "summary": summary.to_dicts(),
         "notes": notes,
+        "references": reference_list(found.sources),
     }
     written = write(kind, request, ready, found, facts=facts, tables=tables)
     if not output.json:
@@ -252,8 +289,11 @@ def conclude(
         output.say(
             f"note: more than the headroom is saved only by taking longer than {found.base}: {', '.join(longer)}"
         )
-    for note in (*found.notes, *(f"written: {path}" for path in written)):
-        output.say(note)
+    for note in found.notes:
+        output.say(f"note: {note}")
+    output.references(facts["references"])
+    for path in written:
+        output.say(f"written: {path}")
     listed = {"runs": found.runs.to_dicts(), "bounds": found.bounds.to_dicts()}
     return output.document({**facts, **listed, "written": written})
 

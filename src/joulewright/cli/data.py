@@ -13,6 +13,8 @@ from joulewright.cli.options import common, overrides
 from joulewright.cli.output import Output, current
 from joulewright.errors import DataError
 
+_MANIFESTS = ("run.json", "study.json", "trajectory.json", "dag.json", "infer.json")
+
 
 @click.group(name="data")
 def command() -> None:
@@ -83,11 +85,12 @@ def _scenario(output: Output, path: Path, changes: tuple[str, ...]) -> int:
 
 
 def _run(output: Output, path: Path) -> int:
-    if not (path / "run.json").is_file():
+    manifest = next((name for name in _MANIFESTS if (path / name).is_file()), None)
+    if manifest is None:
         raise DataError(f"{path} is a folder without run.json, so it is no run; give a file, a scenario or a run")
-    document: dict[str, Any] = json.loads((path / "run.json").read_text(encoding="utf-8"))
+    document: dict[str, Any] = json.loads((path / manifest).read_text(encoding="utf-8"))
     parts = sorted(item for item in path.rglob("*") if item.is_file())
-    for key in ("name", "command", "written"):
+    for key in ("name", "kind", "command", "written"):
         if key in document:
             output.data(f"{key}: {document[key]}")
     output.table(["file", "bytes"], [[str(item.relative_to(path)), f"{item.stat().st_size:,}"] for item in parts])

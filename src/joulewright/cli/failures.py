@@ -51,7 +51,7 @@ _KINDS: tuple[tuple[type[BaseException], ExitCode, str], ...] = (
 
 _NEXT = {
     "usage": "jw --help lists the commands; jw COMMAND --help lists the options",
-    "invalid-input": "correct the file and run `jw check` on it; nothing was written",
+    "invalid-input": "correct the input, nothing was written; `jw check` lists all problems of a scenario",
     "infeasible": "relax one of the limits listed above",
     "limit-reached": "raise --time-limit or --work-limit",
     "unavailable": "check the path, its permissions and the free space",
@@ -116,11 +116,11 @@ def describe(error: BaseException) -> Failure:
 def show(failure: Failure, output: Output) -> int:
     """Tell people and scripts about ``failure`` and return its exit status."""
     for finding in failure.diagnostics:
-        output.finding(finding)
+        output.finding(finding, essential=True)
     lead = "" if failure.exit_code is ExitCode.INFEASIBLE else "error: "
-    output.finding(f"{lead}{failure.message}")
+    output.finding(f"{lead}{failure.message}", essential=True)
     if failure.next and failure.exit_code is not ExitCode.INFEASIBLE:
-        output.finding(f"help: {failure.next}")
+        output.finding(f"help: {failure.next}", essential=True)
     error = {"code": failure.code, "message": failure.message, "next": failure.next}
     listed = [finding.as_dict() for finding in failure.diagnostics]
     return output.document({"error": error, "diagnostics": listed, **failure.details}, failure.exit_code)

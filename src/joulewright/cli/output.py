@@ -76,10 +76,11 @@ class Output:
         if not self.json:
             click.echo(text, color=colour_choice())
 
-    def finding(self, finding: object) -> None:
-        """Show one diagnostic with its severity in colour."""
-        if not self.quiet:
-            click.echo(painted(str(finding)), err=True, color=colour_choice())
+    def finding(self, finding: object, *, essential: bool = False) -> None:
+        """Show one diagnostic with its severity in colour; with ``--quiet`` errors and what is essential only."""
+        text = str(finding)
+        if not self.quiet or essential or text.startswith("error"):
+            click.echo(painted(text), err=True, color=colour_choice())
 
     def document(self, payload: Mapping[str, Any], exit_code: int = 0) -> int:
         """Print the document of this command under ``--json`` and return ``exit_code``."""
@@ -89,6 +90,11 @@ class Output:
             head = {"schema_version": SCHEMA_VERSION, "command": self.command, "exit_code": int(exit_code)}
             click.echo(json.dumps(plain({**head, **payload}), indent=2, ensure_ascii=False, allow_nan=False))
         return int(exit_code)
+
+    def references(self, listed: Iterable[Mapping[str, str]]) -> None:
+        """Say on what publications the algorithms of a run build."""
+        for item in listed:
+            self.say(f"reference: {item['text']}")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], *, text_columns: int = 1) -> None:
         """Print a table on stdout; the first ``text_columns`` are text, the others are numbers."""

@@ -19,7 +19,7 @@ from joulewright.cli.output import current
 def command(run: Path, target: Path | None) -> int:
     """Write the report of RUN as one HTML file that opens offline.
 
-    RUN is the folder of a plan, of a study, or of one simulated run.
+    RUN is the folder of a plan, of a study, of one simulated run, or of a command of jw infer.
     """
     from joulewright.cli.runs import write_run_report
 

@@ -60,7 +60,7 @@ def write_study(path: Path, study: Study, *, command: Iterable[str] | None = Non
 
 
 def write_run_report(target: Path, run: Path) -> Path:
-    """Write the report of a plan, a study or one simulated run to ``target``.
+    """Write the report of a plan, a study, one simulated run or a run of ``jw infer`` to ``target``.
 
     Raises
     ------
@@ -68,8 +68,14 @@ def write_run_report(target: Path, run: Path) -> Path:
         If the folder is none of them, or the search of a plan ended without one.
     """
     from joulewright.io.trajectory_folder import is_trajectory
+    from joulewright.study.dag_folder import is_dag_run
     from joulewright.study.folder import is_study
+    from joulewright.study.inference_folder import is_infer_run
 
+    if is_infer_run(run):
+        return _write_infer_report(target, run)
+    if is_dag_run(run):
+        return _copy_dag_report(target, run)
     if is_study(run):
         return _write_study_report(target, run)
     if is_trajectory(run):
@@ -85,6 +91,27 @@ def write_run_report(target: Path, run: Path) -> Path:
         pareto=found.pareto,
         run_document=found.document,
     )
+
+
+def _copy_dag_report(target: Path, folder: Path) -> Path:
+    """The report that was written with a run of ``jw dag``: the folder does not hold what it is made from."""
+    from joulewright.io.atomic import write_file
+
+    source = folder / "report.html"
+    if not source.is_file():
+        raise DataError(
+            f"{folder} is a run of jw dag without its report; run jw dag again with -o and without --no-report"
+        )
+    write_file(target, source.read_bytes())
+    return target
+
+
+def _write_infer_report(target: Path, folder: Path) -> Path:
+    from joulewright.report.infer_page import write_infer_report
+    from joulewright.study.inference_folder import read_infer_folder
+
+    document, tables = read_infer_folder(folder)
+    return write_infer_report(target, document, tables)
 
 
 def _write_study_report(target: Path, folder: Path) -> Path:

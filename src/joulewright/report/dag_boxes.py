@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from joulewright.report.boxes import Finding, finding_list, sentence_list, tile
 from joulewright.report.dag_charts import bound_ratios
@@ -161,8 +161,12 @@ def _bound(view: DagView) -> Finding | None:
 
 
 def _future(view: DagView) -> Finding | None:
-    if any("perfect" in name for name in view.names):
-        return Finding(
-            mood="warn", title="Some schedulers know the future", text="forecast=perfect is a bound, not a policy."
-        )
+    return future_finding(view.names)
+
+
+def future_finding(rules: Iterable[str]) -> Finding:
+    """Whether schedulers or placements, by the texts that name them, look ahead."""
+    if any("=perfect" in rule or "known_arrivals=yes" in rule or "known_arrivals=true" in rule for rule in rules):
+        text = "forecast=perfect and known_arrivals=yes are bounds, not policies."
+        return Finding(mood="warn", title="Some schedulers know the future", text=text)
     return Finding(mood="good", title="No scheduler knows the future", text="Forecasts are made from the past.")

@@ -129,18 +129,31 @@ def sources(
 ) -> list[Markup]:
     """Inputs, cluster, schedulers, and how the run was made."""
     facts = [
-        *_inputs(source, signal),
-        ("Cluster", _cluster_text(cluster)),
+        *input_facts(source),
+        *signal_fact_rows(signal),
+        ("Cluster", cluster_text(cluster)),
         ("Schedulers", ", ".join(schedulers)),
+        *references(document),
         *run_facts(document, {}),
     ]
     return [fact_list(facts), licence_notice()]
 
 
-def _inputs(source: DagInput, signal: DagSignalInput) -> Iterator[tuple[str, Child]]:
+def references(document: Mapping[str, Any]) -> Iterator[tuple[str, Child]]:
+    """Publications that a run builds on."""
+    for item in document.get("references") or ():
+        yield "Reference", item["text"]
+
+
+def input_facts(source: DagInput) -> Iterator[tuple[str, Child]]:
+    """Where jobs are from."""
     yield "Jobs", source.name
     if source.sha256:
         yield "SHA-256 of the jobs", source.sha256
+
+
+def signal_fact_rows(signal: DagSignalInput) -> Iterator[tuple[str, Child]]:
+    """Where a signal is from."""
     yield "Signal", signal.name
     if signal.note:
         yield "What it says about itself", signal.note
@@ -149,7 +162,8 @@ def _inputs(source: DagInput, signal: DagSignalInput) -> Iterator[tuple[str, Chi
     yield "Horizon of the signal", horizon_text(signal.timeline)
 
 
-def _cluster_text(cluster: DagCluster) -> str:
+def cluster_text(cluster: DagCluster) -> str:
+    """Size, power, delay and failures of a cluster."""
     powers = f"{number(cluster.busy_power_kw)} kW with a task and {number(cluster.idle_power_kw)} kW without"
     moving = f"{number(cluster.moving_delay_ms / 1000.0)} s to change jobs"
     failures = cluster.task_failure_fraction

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from joulewright.report.dag_view import DagView
+from joulewright.report.dag_view import DagView, signal_axis
 from joulewright.report.figure import Chart, Figures, LegendEntry, panel
 from joulewright.report.markup import Markup, table
 from joulewright.report.numbers import number, percent, plural, whole
 from joulewright.report.palette import SITE_KEYS
 from joulewright.sim.processes.dag import DagRun
 from joulewright.study.dag_profile import ExecutorProfile, executor_profile
-from joulewright.study.dag_start import knowing_past
+from joulewright.study.dag_signal import DagSignalInput
 
 _MOST_SCHEDULERS = 8
 _LEAST_AMOUNT = 1e-3
@@ -48,8 +48,7 @@ def timeline_section(view: DagView, figures: Figures) -> list[Markup]:
 
 def _profile(view: DagView, name: str) -> ExecutorProfile:
     found = view.found
-    scheduler = knowing_past(found.schedulers[name], found.signal, found.starts[0])
-    return executor_profile(found.shown[name], scheduler)
+    return executor_profile(found.shown[name], found.schedulers[name])
 
 
 def _caption(view: DagView) -> str:
@@ -66,6 +65,14 @@ def _caption(view: DagView) -> str:
 
 def _view(view: DagView, figures: Figures, name: str, profile: ExecutorProfile) -> dict[str, Any]:
     run = view.found.shown[name]
+    lanes = use_lanes(figures, run, profile, signal=view.signal, step=view.found.starts[0])
+    return {"name": name, "note": _note(view, name, run), **lanes}
+
+
+def use_lanes(
+    figures: Figures, run: DagRun, profile: ExecutorProfile, *, signal: DagSignalInput, step: int
+) -> dict[str, Any]:
+    """Axis and panels of a run that began in a step of a signal: executors by job, and the signal below."""
     pieces = profile.signal.size
     busy = profile.by_job.sum(axis=0)
     above = [
@@ -81,13 +88,11 @@ def _view(view: DagView, figures: Figures, name: str, profile: ExecutorProfile) 
         max=run.cluster.executors,
         pile=_pile(figures, run, profile),
     )
-    title = "Carbon intensity" if view.signal.quantity == "carbon" else "Signal"
+    title = "Carbon intensity" if signal.quantity == "carbon" else "Signal"
     line = figures.series("carbon", title, profile.signal)
     return {
-        "name": name,
-        "note": _note(view, name, run),
-        "axis": view.axis(profile.piece_h, pieces, view.found.starts[0]),
-        "panels": [executors, panel(title, view.signal.unit or "1", height=110, series=[line])],
+        "axis": signal_axis(signal, profile.piece_h, pieces, step),
+        "panels": [executors, panel(title, signal.unit or "1", height=110, series=[line])],
     }
 
 

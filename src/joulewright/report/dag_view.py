@@ -69,8 +69,9 @@ class DagView:
             return True
         return found.high < 1.0 or found.low > 1.0
 
-    def axis(self, piece_h: float, pieces: int, step: int = 0) -> dict[str, Any]:
-        """Time axis of pieces from a step of the signal on, in UTC."""
-        started = self.signal.timeline.at(step)
-        axis = utc_axis(self.signal.timeline, step_h=piece_h, first=0, steps=pieces)
-        return axis | {"start_ms": round(started.timestamp() * 1000.0)}
+
+def signal_axis(signal: DagSignalInput, piece_h: float, pieces: int, step: int = 0) -> dict[str, Any]:
+    """Time axis of pieces from a step of the signal on, in UTC."""
+    started = signal.timeline.at(step)
+    axis = utc_axis(signal.timeline, step_h=piece_h, first=0, steps=pieces)
+    return axis | {"start_ms": round(started.timestamp() * 1000.0)}

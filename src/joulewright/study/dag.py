@@ -13,10 +13,10 @@ import polars as pl
 
 from joulewright.errors import InfeasibleError, PolicyError, ScenarioError, TraceError
 from joulewright.model.dag import DagCluster, DagJob, DagSignal
+from joulewright.policy.citations import sources_of
 from joulewright.policy.dag import AbstractDagScheduler, make_dag_scheduler
 from joulewright.sim.processes.dag import DagRun, FluidBound, fluid_bound, simulate_dag, split_dag_change
 from joulewright.study.dag_inputs import is_exact
-from joulewright.study.dag_start import knowing_past, signal_from
 from joulewright.study.result import Estimate, Inference
 from joulewright.study.statistics import estimate
 
@@ -102,6 +102,11 @@ class DagComparison:
     def base(self) -> str:
         """What the others are compared with."""
         return next(iter(self.schedulers))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Where the schedulers were published, for :func:`joulewright.cite`."""
+        return sources_of(*self.schedulers.values())
 
     @property
     def samples(self) -> int:
@@ -260,8 +265,7 @@ class _Case:
 
     def add(self, name: str, start: int, seed: int, *, bounded: bool) -> None:
         """Run one scheduler and keep its rows."""
-        scheduler = knowing_past(self.schedulers[name], self.signal, start)
-        run = simulate_dag(self.jobs, self.cluster, signal_from(self.signal, start), scheduler, seed=seed)
+        run = simulate_dag(self.jobs, self.cluster, self.signal.later(start), self.schedulers[name], seed=seed)
         refuse_overrun(run, name)
         base = self.bases.setdefault((start, seed), run)
         self.shown.setdefault(name, run)
@@ -309,7 +313,7 @@ class _Case:
         if start + steps > self.signal.values.size:
             return None
         try:
-            return fluid_bound(self.jobs, self.cluster, signal_from(self.signal, start), steps * self.signal.step_ms)
+            return fluid_bound(self.jobs, self.cluster, self.signal.later(start), steps * self.signal.step_ms)
         except InfeasibleError as error:
             self.notes.append(f"No fluid bound over {steps} steps: {error}")
             return None

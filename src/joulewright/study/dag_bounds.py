@@ -13,7 +13,6 @@ from joulewright.model.dag import DagCluster, DagJob, DagSignal
 from joulewright.policy.dag import AbstractDagScheduler
 from joulewright.sim.processes.dag import DagRun, FluidBound, fluid_bound, simulate_dag
 from joulewright.study.dag import refuse_overrun
-from joulewright.study.dag_start import knowing_past, signal_from
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -93,7 +92,7 @@ class DagBounds:
         """What the bounds are for."""
         hours = self.steps * self.run.signal.step_h
         whose = "as given" if self.given else f"which {self.name} takes"
-        return f"horizon: {hours:g} h of the signal ({self.steps} steps), {whose}"
+        return f"horizon: {hours:g} h of the signal ({self.steps} step{'s' if self.steps > 1 else ''}), {whose}"
 
 
 def bound_dag(
@@ -129,8 +128,8 @@ def bound_dag(
     TraceError
         If the run takes longer than the signal lasts.
     """
-    played = signal_from(signal, start)
-    run = simulate_dag(jobs, cluster, played, knowing_past(scheduler, signal, start))
+    played = signal.later(start)
+    run = simulate_dag(jobs, cluster, played, scheduler)
     refuse_overrun(run, name)
     end_ms = run.makespan_ms if end_h is None else end_h / signal.step_h * signal.step_ms
     horizon = max(1, math.ceil(end_ms / signal.step_ms))

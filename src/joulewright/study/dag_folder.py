@@ -10,6 +10,8 @@ jobs.parquet            one row for each run and job
 bounds.parquet          fluid bounds by start and allowance
 tasks.parquet           of a single run: one row for each attempt of a task
 steps.parquet           of a single run: busy time, energy, signal and cost of each step
+sites.parquet           of a run at several sites: one row for each, transfers left out
+transfers.parquet       of a run at several sites: one row for each transfer of data
 report.html             the same for people
 ======================  =======================================================================================
 """
@@ -26,13 +28,13 @@ import polars as pl
 
 from joulewright.io.atomic import write_folder
 from joulewright.io.exports import parquet_bytes
-from joulewright.io.sealed import PACKAGES, json_bytes, refuse_foreign, seals, versions
+from joulewright.io.sealed import PACKAGES, is_sealed, json_bytes, refuse_foreign, seals, versions
 from joulewright.sim.processes.dag import DagRun
 
 DAG_RUN_SCHEMA = "joulewright/dag-run/1"
 
 _MANIFEST, _FAMILY = "dag.json", "joulewright/dag-run/"
-_TABLES = ("runs", "summary", "jobs", "bounds", "tasks", "steps")
+_TABLES = ("runs", "summary", "jobs", "bounds", "tasks", "steps", "sites", "transfers")
 
 
 def manifest_of(kind: str, facts: Mapping[str, Any], *, command: Sequence[str]) -> dict[str, Any]:
@@ -78,6 +80,11 @@ def write_dag_folder(
     return target
 
 
+def is_dag_run(path: Path) -> bool:
+    """Whether a folder holds a run of jobs with precedence."""
+    return is_sealed(path, _MANIFEST, _FAMILY)
+
+
 def refuse_dag_target(path: Path) -> None:
     """Refuse a folder that must not be replaced.
 
@@ -99,7 +106,8 @@ def tasks_frame(run: DagRun) -> pl.DataFrame:
             jobs += [job.name] * stage.tasks
             stages += [stage.name] * stage.tasks
             tasks += range(stage.tasks)
-    named = pl.DataFrame({"job": jobs, "stage": stages, "task": tasks})
+    kinds = {"job": pl.String, "stage": pl.String, "task": pl.Int64}
+    named = pl.DataFrame({"job": jobs, "stage": stages, "task": tasks}, schema=kinds)
     columns = {name: getattr(run, name) for name in ("executor", "start_ms", "finish_ms", "failed")}
     return named.select(pl.all().gather(run.task)).with_columns(
         **{name: pl.Series(values) for name, values in columns.items()}

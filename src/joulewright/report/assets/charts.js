@@ -33,7 +33,13 @@ const jwCharts = (() => {
     for (const [first, offset] of axis.offsets) if (step >= first) minutes = offset;
     return new Date(axis.start_ms + step * axis.step_s * 1000 + minutes * 60e3);
   }
-  const stamp = (axis, step) => { const at = clock(axis, step); return `${dayText(at)} ${at.getUTCFullYear()}, ${clockText(at, axis.step_s < 60)}`; };
+  /* Time since the beginning, for what has no date. */
+  const elapsed = (axis, step) => {
+    const whole = Math.round(step * axis.step_s * 1000) / 1000, days = Math.floor(whole / 86400), rest = whole - 86400 * days;
+    const clocked = `${Math.floor(rest / 3600)}:${two(Math.floor(rest / 60) % 60)}${axis.step_s % 60 ? `:${two(Math.floor(rest % 60))}` : ""}`;
+    return days ? `${days} d ${clocked}` : clocked;
+  };
+  const stamp = (axis, step) => { if (axis.elapsed) return elapsed(axis, step); const at = clock(axis, step); return `${dayText(at)} ${at.getUTCFullYear()}, ${clockText(at, axis.step_s < 60)}`; };
 
   /* Steps that start at a local midnight (or at a whole number of hours on a short horizon), thinned to what fits. */
   function timeTicks(axis, width) {
@@ -50,6 +56,7 @@ const jwCharts = (() => {
       last = slot;
     }
     const label = (step) => {
+      if (axis.elapsed) return elapsed(axis, step);
       const at = clock(axis, step);
       if (every < day && at.getTime() % day !== 0) return clockText(at, every < 60e3);
       return every < 7 * day ? `${WEEKDAYS[at.getUTCDay()]} ${at.getUTCDate()}` : `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]}`;
@@ -592,5 +599,50 @@ const jwCharts = (() => {
     };
   }
 
-  return { lanes, heat, gantt, curve, bars, waterfall, front, columns, intervals, sweep, scatter };
+  /* Height of a line at x, nothing beyond its ends; points are in the order of x. */
+  function between(data, x) {
+    const after = data.findIndex((point) => point.value[0] >= x);
+    if (after < 0 || (after === 0 && data[0].value[0] > x)) return null;
+    const [to, from] = [data[after].value, data[Math.max(0, after - 1)].value];
+    return to[0] === from[0] ? to[1] : from[1] + ((to[1] - from[1]) * (x - from[0])) / (to[0] - from[0]);
+  }
+
+  /* Lines and points over two numbers, either axis linear or logarithmic, with the diagonal where both mean the same. */
+  function xy(chart, view, width) {
+    const narrow = width < NARROW, series = view.series.map((item) => {
+      const ys = values(item.y), names = item.names || [];
+      return { ...item, data: values(item.x).map((x, index) => ({ value: [x, ys[index]], name: names[index], facts: (item.facts || [])[index] })) };
+    });
+    const all = (side) => series.flatMap((item) => item.data.map((point) => point.value[side])).filter((value) => value !== null);
+    const spread = (found, log) => (log ? { type: "log", min: Math.min(...found) * 0.9, max: Math.max(...found) * 1.1 } : { type: "value", ...limits(found.length ? found : [0, 1], narrow ? 4 : 6, true) });
+    const both = chart.diagonal ? [...all(0), ...all(1)] : null;
+    /* A margin keeps lone points off the edges. */
+    const padded = (found) => { const low = Math.min(...found), high = Math.max(...found), more = 0.08 * (high - low) || 0.1 * high || 1; return { type: "value", ...limits([Math.max(0, low - more), high + more], narrow ? 4 : 6, false) }; };
+    const ranged = (found, log) => (chart.around ? padded(found) : spread(found, log));
+    const [across, up] = [ranged(both || all(0), chart.xlog), ranged(both || all(1), chart.ylog)];
+    const rounded = (value) => short(Number(value.toPrecision(2)));
+    const lined = series.every((item) => item.mode === "line"), ends = chart.diagonal ? [across.min, across.max] : [];
+    const drawn = series.map((item) => ({ type: item.mode === "points" ? "scatter" : "line", name: item.name, data: item.data, color: colour(`q-${item.key}`), emphasis: { disabled: true },
+      symbol: item.mode === "line" ? "none" : item.symbol || "circle", symbolSize: item.size || 8, showAllSymbol: true, itemStyle: { borderColor: colour("surface"), borderWidth: 0.7, opacity: 0.9 },
+      lineStyle: { width: 2, type: item.dashed ? [6, 4] : "solid" } }));
+    const axis = (value) => (chart.xlog ? rounded(value) : short(value));
+    return {
+      height: narrow ? 280 : chart.tall || 320,
+      option: {
+        grid: { left: 58, right: 20, top: 30, bottom: 48 },
+        xAxis: { ...across, name: chart.x, nameLocation: "middle", nameGap: 30, nameTextStyle: axisText(), axisLine: lines("line"), axisTick: { show: false }, splitLine: lines(),
+          axisLabel: { ...axisText(), formatter: axis, hideOverlap: true, showMinLabel: !chart.xlog, showMaxLabel: !chart.xlog } },
+        yAxis: valueAxis(chart.y, { ...up, left: -50, axisLabel: { ...axisText(), formatter: chart.ylog ? rounded : short, showMinLabel: !chart.ylog, showMaxLabel: !chart.ylog } }),
+        series: [...(chart.diagonal ? [{ type: "line", silent: true, symbol: "none", data: ends.map((end) => [end, end]), color: colour("muted"), lineStyle: { width: 1.2, type: [4, 4] }, tooltip: { show: false } }] : []), ...drawn],
+        tooltip: lined
+          ? tooltip({ trigger: "axis", axisPointer: { type: "line", lineStyle: { color: colour("muted"), type: "solid" }, snap: true },
+            formatter: ([{ axisValue: x }]) => tip(`${chart.xname} ${number(x)}\u202f${chart.xunit}`,
+              series.map((item) => [item.name, between(item.data, x), item.key]).filter((row) => row[1] !== null).map(([name, y, key]) => [name, `${number(y)}\u202f${chart.yunit}`, key])) })
+          : tooltip({ formatter: ({ data, seriesName }) => tip(data.name || seriesName, data.facts
+            || [[chart.xname, `${number(data.value[0])}\u202f${chart.xunit}`], [chart.yname, `${number(data.value[1])}\u202f${chart.yunit}`]]) }),
+      },
+    };
+  }
+
+  return { lanes, heat, gantt, curve, bars, waterfall, front, columns, intervals, sweep, scatter, xy };
 })();

@@ -6,6 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -52,6 +53,7 @@ class AbstractTimedScheduler(AbstractDagScheduler):
     Gott (1993), Implications of the Copernican principle for our future prospects, Nature 363, doi 10.1038/363315a0.
     """
 
+    sources: ClassVar[tuple[str, ...]] = ("graham1969",)
     allowance_h: float = 24.0
     stretch: float = 1.0
     finish_by_h: float | None = None
