@@ -11,6 +11,7 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 EXPECTED = {
     "dag_schedulers.py": ["fifo", "above the bound", "shift", "times as long"],
+    "llm_serving.py": ["J per output token", "expected error", "best over a day", "kg embodied"],
     "scenario_in_python.py": ["tune starts at", "import", "USD"],
     "which_policy.py": ["grid-first", "carbon", "less grid-first", "95 %"],
     "what_is_a_battery_worth.py": ["everything", "without battery", "without generation", "gap"],

@@ -1,0 +1,235 @@
+"""A serving simulation with all that belongs to it: requests, deployment, carbon, water and figures."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from joulewright.errors import ScenarioError
+from joulewright.physics.inference.deployment import Deployment, coefficients
+from joulewright.physics.inference.steady import RequestShape, steady_state
+from joulewright.sim.processes.inference import ServingOptions, ServingResult, simulate_serving
+from joulewright.sim.processes.inference.options import Router
+from joulewright.sim.processes.inference.result import J_PER_KWH, LATENCIES
+from joulewright.study.inference_deployment import Standing, deployment_facts, standing_of
+from joulewright.study.inference_requests import IntensityInput, TraceInput
+
+QUANTILES = (0.5, 0.9, 0.99)
+_FULL, _DONE, _NEAR = 0.97, 0.9, 0.9
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingChoice:
+    """What is simulated besides requests and deployment.
+
+    Attributes
+    ----------
+    replicas : int
+        Replicas; with disaggregation those of the prefill pool.
+    router : {"round-robin", "least-outstanding", "power-aware"}
+        Who gets a request.
+    options : ServingOptions
+        Engine limits, caches, pools, scaling, budgets and objectives.
+    end_s : float or None
+        Time until which replicas are billed at least [s].
+    water_l_per_kwh : float or None
+        Water usage effectiveness [l/kWh].
+    """
+
+    replicas: int = 1
+    router: Router = "round-robin"
+    options: ServingOptions
+    end_s: float | None = None
+    water_l_per_kwh: float | None = None
+
+    def __post_init__(self) -> None:
+        value = self.water_l_per_kwh
+        if value is not None and not (math.isfinite(value) and value >= 0.0):
+            raise ScenarioError(f"the water usage effectiveness is {value} l/kWh; allowed is at least 0")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ServingStudy:
+    """Outcome of :func:`study_serving`."""
+
+    requests: TraceInput
+    deployment: Deployment
+    choice: ServingChoice
+    carbon: IntensityInput | None
+    result: ServingResult
+
+    @property
+    def standing(self) -> Standing:
+        """Predictor and its expected error."""
+        return standing_of(self.deployment)
+
+    @cached_property
+    def latencies(self) -> pl.DataFrame:
+        """Mean and quantiles of each latency over served requests [s]; null where no request counts."""
+        rows = []
+        for name in LATENCIES:
+            quantiles = {f"p{100 * share:g}_s": self.result.quantile(name, share) for share in QUANTILES}
+            rows.append({"latency": name.removesuffix("_s"), "mean_s": self.result.mean(name), **quantiles})
+        return pl.DataFrame(rows).with_columns(pl.col("^.*_s$").fill_nan(None))
+
+    @cached_property
+    def energy(self) -> pl.DataFrame:
+        """Energy by phase and in total, per token of output, with carbon and water where they are known."""
+        result, rows = self.result, []
+        tokens = int(result.by_tenant["output_tokens"].sum())
+        carbon = None if self.carbon is None else result.carbon_g
+        total_j = result.total_energy_j
+        for phase, energy_j in [*result.energy_j.items(), ("total", total_j)]:
+            grams = None if carbon is None else sum(carbon.values()) if phase == "total" else carbon[phase]
+            water = self.choice.water_l_per_kwh
+            rows.append(
+                {
+                    "phase": phase,
+                    "energy_kwh": energy_j / J_PER_KWH,
+                    "share": energy_j / total_j if total_j else 0.0,
+                    "per_output_token_j": energy_j / tokens if tokens else None,
+                    "carbon_g": grams,
+                    "water_l": None if water is None else energy_j / J_PER_KWH * water,
+                }
+            )
+        return pl.DataFrame(rows, schema_overrides={"carbon_g": pl.Float64, "water_l": pl.Float64})
+
+    @cached_property
+    def tenants(self) -> pl.DataFrame:
+        """One row for each tenant; water from the energy of its steps where it is known."""
+        frame = self.result.by_tenant
+        if self.choice.water_l_per_kwh is not None:
+            used_j = pl.col("prefill_j") + pl.col("decode_j")
+            frame = frame.with_columns(water_l=used_j / J_PER_KWH * self.choice.water_l_per_kwh)
+        return frame if self.carbon is not None else frame.drop("carbon_g")
+
+    @cached_property
+    def overloaded(self) -> dict[str, float] | None:
+        """What was served and what would be needed, where more arrives than replicas keep up with; else None."""
+        found = dict(self.result.overload())
+        full = found["busy_fraction"] > _FULL and found["served_fraction"] < _DONE
+        crowded = self._rate_per_s() > _NEAR * self.choice.replicas * self._limit_per_s()
+        return found if full and crowded and found["needed_replicas"] > self.choice.replicas else None
+
+    def _rate_per_s(self) -> float:
+        trace = self.requests.trace
+        return len(trace) / max(float(trace.arrival_s[-1]), self.choice.options.bin_s)
+
+    def _limit_per_s(self) -> float:
+        """Requests that a replica keeps up with by the closed form; 0 where that does not hold."""
+        options, trace = self.choice.options, self.requests.trace
+        if options.disaggregation is not None:
+            return 0.0
+        answers = trace.output_tokens.astype(float)
+        shape = RequestShape(
+            input_tokens=max(1.0, (1.0 - options.prefix_hit_fraction) * float(trace.input_tokens.mean())),
+            output_tokens=float(answers.mean()),
+            length_factor=max(1.0, float((answers**2).mean() / answers.mean() ** 2)),
+        )
+        try:
+            state = steady_state(
+                coefficients(self.deployment),
+                shape,
+                rate_per_s=[0.0],
+                token_budget=options.token_budget,
+                max_sequences=options.max_sequences,
+            )
+        except ScenarioError:  # not one mean request fits into the cache
+            return 0.0
+        return state.limit_per_s
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know."""
+        notes = [*self.requests.notes, *(() if self.carbon is None else self.carbon.notes)]
+        over, result = self.overloaded, self.result
+        if over is not None:
+            notes.append(
+                f"Demand is above capacity: {100.0 * over['served_fraction']:.1f} % of the requests have their answer "
+                f"when the last one arrives; {over['offered_token_s']:.0f} token/s arrive, and about "
+                f"{over['needed_replicas']:.0f} replicas would keep up."
+            )
+        if result.refused:
+            reasons = ", ".join(f"{count} {reason}" for reason, count in result.refusals.items())
+            notes.append(f"{result.refused} of {result.offered} requests were refused: {reasons}.")
+        if result.preemptions:
+            notes.append(f"{result.preemptions} times a sequence lost its cache and was computed again.")
+        if result.clipped_s > 0.0:
+            notes.append(f"The power limit held for {100.0 * result.clipped_s / result.busy_s:.1f} % of the busy time.")
+        return notes
+
+    def document(self) -> dict[str, Any]:
+        """Everything but rows of requests and the power series, for manifests and ``--json``."""
+        result = self.result
+        return {
+            "requests": self.requests.facts(),
+            "deployment": deployment_facts(self.deployment),
+            "standing": asdict(self.standing),
+            "replicas": self.choice.replicas,
+            "router": self.choice.router,
+            "options": asdict(self.choice.options),
+            "water_l_per_kwh": self.choice.water_l_per_kwh,
+            "carbon_intensity": None if self.carbon is None else self.carbon.facts(),
+            "figures": {key: value if math.isfinite(value) else None for key, value in result.figures().items()},
+            "latencies": self.latencies.to_dicts(),
+            "energy": self.energy.to_dicts(),
+            "tenants": self.tenants.to_dicts(),
+            "served": result.served,
+            "refusals": dict(result.refusals),
+            "overload": self.overloaded,
+            "span_s": [result.start_s, result.end_s],
+            "notes": self.notes,
+        }
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """Frames of the run folder by name."""
+        requests = self.result.requests
+        if self.carbon is None:
+            requests = requests.drop("carbon_g")
+        return {"requests": requests, "series": self.result.series, "tenants": self.tenants}
+
+
+def study_serving(
+    requests: TraceInput, deployment: Deployment, choice: ServingChoice, *, carbon: IntensityInput | None = None
+) -> ServingStudy:
+    """Serve requests on a deployment.
+
+    Parameters
+    ----------
+    requests : TraceInput
+        What arrives.
+    deployment : Deployment
+        One replica.
+    choice : ServingChoice
+        Replicas, router and options.
+    carbon : IntensityInput or None
+        Carbon intensity from the start of the trace on.
+
+    Raises
+    ------
+    ScenarioError, TraceError
+        As :func:`joulewright.sim.processes.inference.simulate_serving`.
+
+    Examples
+    --------
+    >>> from joulewright.study.inference_deployment import DeploymentChoice
+    >>> from joulewright.study.inference_requests import read_trace
+    >>> one = DeploymentChoice(model="Llama-3.1-8B", accelerator="H100").deploy()
+    >>> found = study_serving(read_trace("poisson:requests=50"), one, ServingChoice(options=ServingOptions()))
+    >>> found.result.served, found.energy["phase"].to_list()[-1]
+    (50, 'total')
+    """
+    result = simulate_serving(
+        requests.trace,
+        deployment,
+        replicas=choice.replicas,
+        router=choice.router,
+        options=choice.options,
+        intensity=None if carbon is None else carbon.intensity,
+        span_s=(0.0, choice.end_s),
+    )
+    return ServingStudy(requests=requests, deployment=deployment, choice=choice, carbon=carbon, result=result)
