@@ -35,7 +35,13 @@ def engines() -> st.SearchStrategy[StepCoefficients]:
         )
         if experts:
             k = k._replace(weight_bytes=2e9, expert_bytes=14e9, experts=16.0, experts_per_token=2.0)
-            k = k._replace(expert_share_per_token=0.125, expert_w=300.0, sequence_w=90.0, expert_fixed_s=1e-3)
+            k = k._replace(
+                expert_rate_per_token=0.1335,
+                expert_popularity_variance=0.5,
+                expert_w=300.0,
+                sequence_w=90.0,
+                expert_fixed_s=1e-3,
+            )
         return k
 
     return st.builds(

@@ -124,6 +124,51 @@ def test_touched_experts(tokens, experts):
     assert read / found.expert_bytes * 128 == pytest.approx(experts, rel=1e-5)
 
 
+def test_rarely_chosen_experts_come_into_use_late():
+    found = one("Qwen3-30B-A3B", constants=replace(FIRST, expert_popularity_variance=1.0))
+    busy = decodes(found, 8.0, 0.0)
+    read = busy.weight_utilization * busy.time_s * found.raw_bytes_per_s - found.weight_bytes
+    # r = -ln(1 - 8 / 128) = 0.0645385, and 128 (1 - 1 / (1 + 8 r)) = 43.5844.
+    assert read / found.expert_bytes * 128 == pytest.approx(43.5844, rel=1e-5)
+
+
+@given(st.floats(0.0, 30.0), st.floats(0.05, 1.0), st.floats(0.0, 1e5))
+def test_experts_in_use_are_a_share_that_grows_with_tokens_and_with_even_popularity(variance, variety, tokens):
+    def share(spread, count):
+        constants = replace(FIRST, expert_popularity_variance=spread, expert_variety=variety)
+        k = one("Qwen3-30B-A3B", constants=constants)._replace(weight_bytes=1e-6)
+        return decodes(k, count, 0.0).weight_utilization * decodes(k, count, 0.0).time_s
+
+    most = one("Qwen3-30B-A3B").expert_bytes / one("Qwen3-30B-A3B").raw_bytes_per_s
+    assert 0.0 <= share(variance, tokens) <= most * (1.0 + 1e-9)
+    assert share(variance, tokens) <= share(variance, tokens + 1.0) * (1.0 + 1e-9)
+    assert share(variance + 1.0, tokens) <= share(variance, tokens) * (1.0 + 1e-6) + 1e-15
+
+
+def test_a_token_that_uses_every_expert_reads_all_of_them():
+    model = replace(find_language_model("Qwen3-30B-A3B"), experts_per_token=128)
+    k = one(model)
+    assert decodes(k, 1.0, 0.0).weight_utilization * decodes(k, 1.0, 0.0).time_s == pytest.approx(
+        (k.weight_bytes + k.expert_bytes) / k.raw_bytes_per_s
+    )
+    assert decodes(k, 0.0, 0.0).time_s > 0.0
+
+
+def test_eight_bit_layers_go_through_every_expert_that_they_hold():
+    constants = replace(FIRST, t_held_fp8_s=5e-6, t_expert_s=20e-6, t_expert_mxfp4_s=70e-6)
+
+    def overhead_s(name, count, **options):
+        return one(name, tensor_parallel=count, constants=constants, **options).expert_fixed_s
+
+    # 94 layers, 128 experts over 4 or 8 groups; without groups every accelerator holds a part of all.
+    assert overhead_s("Qwen3-235B-A22B-FP8", 4, expert_parallel=4) == pytest.approx(94 * 32 * 5e-6)
+    assert overhead_s("Qwen3-235B-A22B-FP8", 8, expert_parallel=8) == pytest.approx(94 * 16 * 5e-6)
+    assert overhead_s("Qwen3-235B-A22B-FP8", 8) == pytest.approx(94 * 128 * 5e-6)
+    assert overhead_s("Qwen3-235B-A22B", 8, expert_parallel=8) == pytest.approx(94 * 20e-6)
+    assert overhead_s("gpt-oss-20b", 2) == pytest.approx(24 * 70e-6)
+    assert overhead_s("Llama-3.1-8B", 1) == 0.0
+
+
 def test_experts_in_groups_wait_for_the_busiest():
     together, spread = (one("Qwen3-30B-A3B", tensor_parallel=2, expert_parallel=count) for count in (1, 2))
     assert together.expert_imbalance == 0.0
@@ -192,6 +237,13 @@ def test_every_device_has_constants(device):
 def test_constants_out_of_range():
     with pytest.raises(ScenarioError, match=r"eta_b of the constants 'H100-1' is 84.5; allowed is above 0 up to 1"):
         replace(FIRST, eta_b=84.5)
+    for key, value in (("eta_expert", 1.2), ("expert_variety", 0.0)):
+        with pytest.raises(
+            ScenarioError, match=rf"{key} of the constants 'H100-1' is {value}; allowed is above 0 up to 1"
+        ):
+            replace(FIRST, **{key: value})
+    with pytest.raises(ScenarioError, match=r"expert_popularity_variance of the constants 'H100-1' is -1.0"):
+        replace(FIRST, expert_popularity_variance=-1.0)
     with pytest.raises(ScenarioError, match=r"p0_w of the constants 'H100-1' is nan"):
         replace(FIRST, p0_w=float("nan"))
     with pytest.raises(ScenarioError, match=r"link_bytes_s of 'H100-1' is 0"):

@@ -116,7 +116,7 @@ def test_a_deployment_is_predicted_as_its_mean_step():
     mean = mean_step(coefficients(deployment), batch)
     assert found.iteration_s == pytest.approx(float(mean.time_s[0]))
     assert found.energy_per_output_token_j == pytest.approx(float(mean.energy_per_output_token_j[0]))
-    assert found.expected_error == (0.0776, 0.1044, 0.1272)
+    assert found.expected_error == (0.0664, 0.0931, 0.1017)
 
 
 def test_unusual_caches_need_runs_to_interpolate():

@@ -25,7 +25,7 @@ from joulewright.cli.output import current
 
 @click.group(name="infer")
 def command() -> None:
-    """Simulate, plan and calibrate the serving of language models: latency, power, energy, carbon."""
+    """Serve language models: simulate, choose and calibrate latency, power and energy."""
 
 
 @command.command(name="simulate")

@@ -20,7 +20,7 @@ COMMANDS = {
     "plan": "Plan compute and energy together, with a certified gap.",
     "simulate": "Run policies under many seeds, years and variants, with regret and confidence intervals.",
     "dag": "Run jobs with precedence on executors under schedulers that watch a signal.",
-    "infer": "Simulate, plan and calibrate the serving of language models: latency, power, energy, carbon.",
+    "infer": "Serve language models: simulate, choose and calibrate latency, power and energy.",
     "compare": "Put runs or studies, or a run and its baselines, side by side.",
     "report": "Write the report of a run as one HTML file.",
     "explain": "Say why a job runs there and then, what an hour looks like, or what a code means.",

@@ -163,7 +163,8 @@ def calibrate(runs: Sequence[Measurement], *, name: str = "calibrated", held_out
     Step time, power and energy per token of all runs are fitted at once in logarithms, first the dense models, then
     the constants of experts with the others held. Priors are weak and general: they are not taken from the runs. The
     achieved share of peak operations stays at 0.70, the value of matrix products, because runs without prompt lengths
-    cannot tell it from the length of the prompts; unknown prompts are estimated, one for each workload.
+    cannot tell it from the length of the prompts; unknown prompts are estimated, one for each workload. Overheads of
+    expert layers in formats without runs keep their general value.
 
     References
     ----------
@@ -295,19 +296,25 @@ def _fit_dense(runs: Sequence[Measurement], state: _State, device: Accelerator) 
 def _fit_experts(runs: Sequence[Measurement], state: _State, device: Accelerator) -> tuple[_State, Fit]:
     board = device.board_power_w
     parameters = [
-        Parameter(name="expert_skew", guess=5.0, spread=0.7, low=0.01, high=60.0),
-        Parameter(name="expert_variety", guess=0.8, spread=0.3, low=0.1, high=1.0),
+        Parameter(name="eta_expert", guess=0.65, spread=0.4, low=0.05, high=1.0),
+        Parameter(name="expert_variety", guess=0.8, spread=0.3, low=0.05, high=1.0),
+        Parameter(name="expert_popularity_variance", guess=0.5, spread=0.7, low=0.01, high=20.0),
         Parameter(name="expert_power_w", guess=0.7 * board, spread=0.5, low=0.01 * board, high=5.0 * board),
-        Parameter(name="t_expert_seq_s", guess=20e-6, spread=0.7, low=1e-7, high=1e-3),
         Parameter(name="expert_sequence_power_w", guess=0.4 * board, spread=0.7, low=0.01 * board, high=board),
         Parameter(name="expert_overhead_power_w", guess=0.4 * board, spread=0.7, low=0.01 * board, high=board),
     ]
     formats = {run.precision for run in runs}
-    for kind, names in (("", {"bf16", "fp16"}), ("_fp8", {"fp8", "int8"}), ("_mxfp4", {"mxfp4", "int4"})):
+    # Formats without runs keep the guess: constants of an earlier fit may rest on the very runs held out now.
+    changes: dict[str, Any] = {}
+    for name, guess_s, names in (
+        ("t_expert_s", 30e-6, {"bf16", "fp16"}),
+        ("t_held_fp8_s", 1e-6, {"fp8", "int8"}),
+        ("t_expert_mxfp4_s", 30e-6, {"mxfp4", "int4"}),
+    ):
+        changes[name] = guess_s
         if formats & names:
-            parameters.append(Parameter(name=f"eta_expert{kind}", guess=0.65, spread=0.4, low=0.05, high=2.0))
-            parameters.append(Parameter(name=f"t_expert{kind}_s", guess=30e-6, spread=1.0, low=1e-7, high=2e-3))
-    return _fit(runs, state, parameters)
+            parameters.append(Parameter(name=name, guess=guess_s, spread=1.0, low=0.003 * guess_s, high=2e-3))
+    return _fit(runs, replace(state, constants=replace(state.constants, **changes)), parameters)
 
 
 _STAGES: Mapping[str, _Stage] = {"dense": _fit_dense, "experts": _fit_experts}

@@ -10,9 +10,6 @@ from types import MappingProxyType
 from joulewright.errors import ScenarioError
 from joulewright.physics.accelerator import Accelerator
 
-_HIGHEST = {"eta_b": 1.0, "eta_c": 1.0, "eta_expe": 2.0}
-"""Experts may seem to be read faster than memory allows, as tokens of real text share experts."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class EngineConstants:
@@ -36,20 +33,21 @@ class EngineConstants:
         Power of a stepping engine without traffic [W]; not the idle power.
     weight_power_w, kv_power_w, compute_power_w : float
         Power at full utilisation by weight traffic, cache traffic and operations [W].
-    eta_expert, eta_expert_fp8, eta_expert_mxfp4 : float
-        Achieved fraction of the memory bandwidth when weights of experts are read, by their format [-].
-    t_expert_s, t_expert_fp8_s, t_expert_mxfp4_s : float
-        Overhead of each layer with experts [s].
-    expert_skew : float
-        How much longer the products of experts take for every standard deviation by which the busiest group exceeds
-        the mean [-]: where experts are spread over groups, all wait for the group with the most tokens.
+    eta_expert : float
+        Achieved fraction of the memory bandwidth when weights of experts are read [-].
+    t_expert_s, t_expert_mxfp4_s : float
+        Overhead of each layer with experts in 16 and in 4 bits [s].
+    t_held_fp8_s : float
+        Overhead of each layer with experts in 8 bits for every expert that an accelerator holds [s]: its products go
+        through all of them, used or not.
     expert_variety : float
         Factor on the share of experts that a token brings into use [-]: 1 for uniform routing, less where the tokens
         of one batch resemble each other.
+    expert_popularity_variance : float
+        Variance of how often experts are chosen over its squared mean [-]; 0 for uniform routing. The last experts
+        come into use late where it is large.
     expert_power_w : float
         Power at full utilisation by expert weights [W]; 0 takes that of other weights.
-    t_expert_seq_s : float
-        Overhead of each running sequence of a model with experts, beside that of every model [s].
     expert_sequence_power_w, expert_overhead_power_w : float
         Further power of models with experts during the overhead of sequences and of layers with experts [W].
     status : str
@@ -79,15 +77,12 @@ class EngineConstants:
     kv_power_w: float
     compute_power_w: float
     eta_expert: float = 0.6
-    eta_expert_fp8: float = 0.6
-    eta_expert_mxfp4: float = 0.6
     t_expert_s: float = 0.0
-    t_expert_fp8_s: float = 0.0
+    t_held_fp8_s: float = 0.0
     t_expert_mxfp4_s: float = 0.0
-    expert_skew: float = 0.0
     expert_variety: float = 1.0
+    expert_popularity_variance: float = 0.0
     expert_power_w: float = 0.0
-    t_expert_seq_s: float = 0.0
     expert_sequence_power_w: float = 0.0
     expert_overhead_power_w: float = 0.0
     status: str
@@ -99,12 +94,10 @@ class EngineConstants:
     expert_energy_error: float | None = None
 
     def __post_init__(self) -> None:
-        for key in ("eta_b", "eta_c", "eta_expert", "eta_expert_fp8", "eta_expert_mxfp4"):
+        for key in ("eta_b", "eta_c", "eta_expert", "expert_variety"):
             value = getattr(self, key)
-            if not 0.0 < value <= _HIGHEST[key[:8]]:
-                raise ScenarioError(
-                    f"{key} of the constants {self.name!r} is {value}; allowed is above 0 up to {_HIGHEST[key[:8]]:g}"
-                )
+            if not 0.0 < value <= 1.0:
+                raise ScenarioError(f"{key} of the constants {self.name!r} is {value}; allowed is above 0 up to 1")
         if self.link_bytes_s is not None and not self.link_bytes_s > 0.0:
             raise ScenarioError(f"link_bytes_s of {self.name!r} is {self.link_bytes_s}; it must be positive")
         for field in fields(self):
@@ -140,25 +133,22 @@ _H100_2 = EngineConstants(
     weight_power_w=500.6,
     kv_power_w=647.2,
     compute_power_w=866.9,
-    eta_expert=0.6480,
-    eta_expert_fp8=0.6276,
-    eta_expert_mxfp4=0.9032,
-    t_expert_s=27.41e-6,
-    t_expert_fp8_s=114.98e-6,
-    t_expert_mxfp4_s=76.66e-6,
-    expert_skew=15.66,
-    expert_variety=0.4275,
-    expert_power_w=694.7,
-    t_expert_seq_s=7.734e-6,
-    expert_sequence_power_w=334.7,
-    expert_overhead_power_w=681.3,
+    eta_expert=0.3083,
+    t_expert_s=23.47e-6,
+    t_held_fp8_s=5.782e-6,
+    t_expert_mxfp4_s=71.86e-6,
+    expert_variety=0.2584,
+    expert_popularity_variance=4.952,
+    expert_power_w=1631.0,
+    expert_sequence_power_w=345.5,
+    expert_overhead_power_w=700.0,
     status="calibrated: 210 runs of the ML.ENERGY benchmark v3 on H100",
     time_error=0.0521,
     power_error=0.0575,
     energy_error=0.0515,
-    expert_time_error=0.0776,
-    expert_power_error=0.1044,
-    expert_energy_error=0.1272,
+    expert_time_error=0.0664,
+    expert_power_error=0.0931,
+    expert_energy_error=0.1017,
 )
 """What ``calibrate`` finds on the H100 runs of the benchmark that this library's accuracy is measured on."""
 _B200_1 = EngineConstants(

@@ -20,8 +20,10 @@ from joulewright.physics.inference.step import StepCoefficients
 _LOG2_GROUPS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
 _LARGEST = (0.0, 0.5642, 1.0294, 1.4236, 1.7660, 2.0697, 2.3437)
 """Expected largest of 1, 2, 4 ... 64 standard normal values (Harter, 1961, Biometrika 48)."""
-_KERNELS = {"bf16": "", "fp16": "", "fp8": "_fp8", "int8": "_fp8", "mxfp4": "_mxfp4", "int4": "_mxfp4"}
-"""Kernels of expert layers by format, as the constants name them."""
+_KERNELS = {"bf16": "bf16", "fp16": "bf16", "fp8": "fp8", "int8": "fp8", "mxfp4": "mxfp4", "int4": "mxfp4"}
+"""Kernels of expert layers by format."""
+_UNIFORM = 1e-9
+"""Variance of popularity that stands for none, as the formula divides by it."""
 OVERHEAD_BYTES = 1.24e9
 """Activations and compiled graphs of one accelerator [B], measured with vLLM and Llama-3.1-8B on an RTX 4090."""
 
@@ -233,14 +235,14 @@ def coefficients(deployment: Deployment) -> StepCoefficients:
         expert_bytes=expert / tp,
         experts=float(model.experts),
         experts_per_token=float(model.experts_per_token),
-        expert_share_per_token=experts.share_per_token,
+        expert_rate_per_token=experts.rate_per_token,
+        expert_popularity_variance=max(constants.expert_popularity_variance, _UNIFORM),
         expert_imbalance=experts.imbalance,
         kv_bytes_per_token=deployment.kv_bytes_per_token / tp,
         global_fraction=1.0 if model.sliding_window_tokens is None else model.global_attention_fraction,
         window_tokens=float(model.sliding_window_tokens or math.inf),
         flops_per_token=2.0 * model.active_parameters / tp,
         flops_per_token_context=4.0 * model.attention_width * model.layers / tp,
-        expert_flops_per_token=experts.lost_flops_per_token,
         bytes_per_s=constants.eta_b * bandwidth * clock.memory_speed,
         expert_bytes_per_s=experts.bandwidth_fraction * bandwidth * clock.memory_speed,
         flops_per_s=constants.eta_c * peak * clock.speed,
@@ -285,10 +287,9 @@ def _weight_bytes(model: LanguageModel, precision: str) -> tuple[float, float]:
 
 
 class _Experts(NamedTuple):
-    share_per_token: float
+    rate_per_token: float
     imbalance: float
     bandwidth_fraction: float
-    lost_flops_per_token: float
     fixed_s: float
     power_w: float
 
@@ -297,17 +298,21 @@ def _experts(deployment: Deployment, constants: EngineConstants) -> _Experts:
     """What experts add to a step, by the format of their weights."""
     model = deployment.model
     if not model.experts:
-        return _Experts(0.0, 0.0, constants.eta_b, 0.0, 0.0, constants.weight_power_w)
-    kind = _KERNELS[deployment.precision]
+        return _Experts(0.0, 0.0, constants.eta_b, 0.0, constants.weight_power_w)
+    held = model.experts / deployment.expert_parallel
+    layer_s = {
+        "bf16": constants.t_expert_s,
+        "fp8": constants.t_held_fp8_s * held,
+        "mxfp4": constants.t_expert_mxfp4_s,
+    }
     groups = deployment.expert_parallel
-    flops = 2.0 * model.expert_parameters * model.experts_per_token / model.experts / deployment.tensor_parallel
-    imbalance = float(np.interp(math.log2(groups), _LOG2_GROUPS, _LARGEST)) / math.sqrt(model.experts / groups)
+    share = constants.expert_variety * model.experts_per_token / model.experts
+    imbalance = float(np.interp(math.log2(groups), _LOG2_GROUPS, _LARGEST)) / math.sqrt(held)
     return _Experts(
-        share_per_token=constants.expert_variety * model.experts_per_token / model.experts,
+        rate_per_token=-math.log1p(-min(share, 1.0 - _UNIFORM)),
         imbalance=imbalance,
-        bandwidth_fraction=getattr(constants, f"eta_expert{kind}"),
-        lost_flops_per_token=constants.expert_skew * imbalance * flops,
-        fixed_s=getattr(constants, f"t_expert{kind}_s") * model.expert_layers,
+        bandwidth_fraction=constants.eta_expert,
+        fixed_s=layer_s[_KERNELS[deployment.precision]] * model.expert_layers,
         power_w=constants.expert_power_w or constants.weight_power_w,
     )
 
@@ -330,15 +335,14 @@ def _base_w(p0_w: float, idle_w: float, clock: _Clock) -> float:
 
 
 def _sequence_s(model: LanguageModel, constants: EngineConstants) -> float:
-    plain_s = constants.t_seq_s + (constants.t_expert_seq_s if model.experts else 0.0)
     if not constants.t_logit_s:
-        return plain_s
+        return constants.t_seq_s
     if model.vocabulary is None:
         raise ScenarioError(
             f"the vocabulary of model {model.name!r} is unknown, and the constants {constants.name!r} need it to "
             "draw tokens; give vocabulary, or constants without t_logit_s"
         )
-    return plain_s + constants.t_logit_s * model.vocabulary
+    return constants.t_seq_s + constants.t_logit_s * model.vocabulary
 
 
 def _link(deployment: Deployment, constants: EngineConstants) -> tuple[float, float]:

@@ -24,16 +24,15 @@ class StepCoefficients(NamedTuple):
         Weights of all routed experts [B]; 0 for a dense model.
     experts, experts_per_token : float
         Routed experts of a layer and how many a token uses.
-    expert_share_per_token, expert_imbalance : float
-        ``k / E``, and how far the busiest of several groups of experts exceeds the mean [standard deviations].
+    expert_rate_per_token, expert_popularity_variance, expert_imbalance : float
+        ``-ln(1 - v k / E)``; variance of the popularity of experts over its squared mean, above 0 [-]; how far the
+        busiest of several groups of experts exceeds the mean [standard deviations].
     kv_bytes_per_token : float
         Key-value cache of one token [B].
     global_fraction, window_tokens : float
         Share of layers that see the whole context [-] and the window of the others [token].
     flops_per_token, flops_per_token_context : float
         Operations of a token, and further ones for each token of context that it attends to [FLOP].
-    expert_flops_per_token : float
-        Operations that the small products of experts lose in time, though not in energy [FLOP].
     bytes_per_s, expert_bytes_per_s, flops_per_s : float
         Achieved rates of memory, of expert weights and of operations [B/s, FLOP/s].
     raw_bytes_per_s, raw_flops_per_s : float
@@ -63,14 +62,14 @@ class StepCoefficients(NamedTuple):
     expert_bytes: float
     experts: float
     experts_per_token: float
-    expert_share_per_token: float
+    expert_rate_per_token: float
+    expert_popularity_variance: float
     expert_imbalance: float
     kv_bytes_per_token: float
     global_fraction: float
     window_tokens: float
     flops_per_token: float
     flops_per_token_context: float
-    expert_flops_per_token: float
     bytes_per_s: float
     expert_bytes_per_s: float
     flops_per_s: float
@@ -138,12 +137,13 @@ def step_values(
     ----------
     See :func:`step`.
     """
-    touched = 1.0 - (1.0 - k.expert_share_per_token) ** tokens
+    spread = k.expert_popularity_variance
+    touched = 1.0 - np.exp(-np.log1p(spread * k.expert_rate_per_token * tokens) / spread)
     busiest = np.minimum(touched + k.expert_imbalance * np.sqrt(touched * (1.0 - touched)), 1.0)
     kv_bytes = k.kv_bytes_per_token * kv_tokens
     flops = k.flops_per_token * tokens + k.flops_per_token_context * attention_pairs
     memory_s = (k.weight_bytes + kv_bytes) / k.bytes_per_s + k.expert_bytes * busiest / k.expert_bytes_per_s
-    compute_s = (flops + k.expert_flops_per_token * tokens) / k.flops_per_s
+    compute_s = flops / k.flops_per_s
     sequence_s = k.seconds_per_sequence * sequences
     time_s = (
         np.sqrt(memory_s * memory_s + compute_s * compute_s)
@@ -206,14 +206,16 @@ def step(
     -----
     ``t = sqrt(tb^2 + tc^2) + fixed + t_seq n + t_token T`` with tb the bytes of weights and cache over the achieved
     bandwidth and tc the operations over the achieved rate. Of E experts with k used per token a step reads the share
-    ``p = 1 - (1 - k/E)^T``, as routing is taken as uniform; where experts are spread over groups of m, the step waits
-    for the busiest group, which reads ``p + z sqrt(p (1 - p) / m)``, z being the expected largest of as many standard
-    normal values as there are groups. Power is ``P0 + a_w u_w + a_k u_kv + b u_c`` at utilisations
+    ``p = 1 - (1 + s r T)^(-1/s)`` with ``r = -ln(1 - v k/E)``, where the popularity of experts is gamma distributed
+    with variance s; uniform routing is its limit ``1 - (1 - k/E)^T`` at s = 0. Where experts are spread over groups of
+    m, the step waits for the busiest group, which reads ``p + z sqrt(p (1 - p) / m)``, z being the expected largest of
+    as many standard normal values as there are groups. Power is ``P0 + a_w u_w + a_k u_kv + b u_c`` at utilisations
     of the data-sheet rates, and at most the limit. A user's cap below the draw also slows the step down.
 
     References
     ----------
-    Williams et al. (2009), Roofline, CACM 52(4), doi:10.1145/1498765.1498785, with a smooth ridge; Chung et al.
+    Williams et al. (2009), Roofline, CACM 52(4), doi:10.1145/1498765.1498785, with a smooth ridge; Greenwood and Yule
+    (1920), doi:10.2307/2341080 (counts with gamma distributed rates: the chance of none); Chung et al.
     (2025), The ML.ENERGY Benchmark, arXiv:2505.06371 (the measurements behind the power coefficients).
 
     Examples
