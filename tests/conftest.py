@@ -377,6 +377,12 @@ def study_report_case() -> Any:
 
 
 @pytest.fixture(scope="session")
+def page_case() -> Any:
+    """Pages in a real browser, from ``page_case.py`` next to this file."""
+    return _beside("page_case")
+
+
+@pytest.fixture(scope="session")
 def spark_case() -> Any:
     """Lines of Spark event logs, from ``spark_case.py`` next to this file."""
     return _beside("spark_case")

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -179,3 +179,26 @@ def edited(small: Path) -> Callable[..., Path]:
         return small
 
     return edit
+
+
+@pytest.fixture(scope="module")
+def browser(page_case: Any) -> Iterator[Any]:
+    """A running Chromium."""
+    with page_case.open_browser() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def look_at(browser: Any, page_case: Any) -> Iterator[Any]:
+    """Opens pages; they are closed and must have been quiet and offline at the end of the test."""
+    opened: list[Any] = []
+
+    def show(path: Path, **options: Any) -> Any:
+        opened.append(page_case.Look(browser, path, **options))
+        return opened[-1]
+
+    yield show
+    for page in opened:
+        page.close()
+        assert page.complaints == []
+        assert [url for url in page.requests if not url.startswith(("file:", "data:", "blob:"))] == []

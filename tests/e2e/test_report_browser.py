@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +12,9 @@ from joulewright.report import write_report
 from joulewright.report.study_page import write_study_report
 from joulewright.report.trajectory_page import write_trajectory_report
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; install the test extra")
 pytestmark = pytest.mark.browser
 
 LOOKS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
-READY_MS = 30_000
-
-# Share of the canvas pixels that have a colour (axes and labels are grey), by chart.
-_INK = """() => Object.fromEntries([...document.querySelectorAll('[data-chart]')].map((holder) => {
-  let drawn = 0, all = 1;
-  for (const canvas of holder.querySelectorAll('canvas')) {
-    const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
-    all = Math.max(all, data.length / 4);
-    for (let i = 0; i < data.length; i += 4) {
-      const [r, g, b, a] = [data[i], data[i + 1], data[i + 2], data[i + 3]];
-      if (a > 128 && Math.max(r, g, b) - Math.min(r, g, b) > 40) drawn++;
-    }
-  }
-  return [holder.dataset.chart, drawn / all];
-}))"""
 
 # Pairs of visible boxes inside one parent that overlap by more than a pixel.
 _OVERLAPS = """() => {
@@ -54,24 +36,6 @@ _OVERLAPS = """() => {
   return bad;
 }"""
 
-# Elements that stick out of the window and are not inside a box that scrolls.
-_OUTSIDE = """() => [...document.querySelectorAll('body *')].filter((e) => {
-  const box = e.getBoundingClientRect();
-  const scrolls = e.closest('.table') || e.closest('.skip') || e.closest('.visually-hidden') || e.closest('.contents');
-  return box.width > 0 && !scrolls && (box.right > innerWidth + 1 || box.left < -1);
-}).map((e) => e.tagName + '.' + e.className)"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("chromium is not installed; the report is not looked at in a browser")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--lang=en-US"])
-        yield chromium
-        chromium.close()
-
 
 @pytest.fixture(scope="module")
 def week(report_case: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -87,50 +51,10 @@ def week(report_case: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
-class Look:
-    """An open page with everything it complained about or asked for."""
-
-    def __init__(self, browser: Any, path: Path, *, width: int = 1440, theme: str = "light", script: str = "") -> None:
-        self.context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
-        self.page = self.context.new_page()
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        self.page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda r: self.requests.append(r.url))
-        if script:
-            self.page.add_init_script(script)
-        self.page.goto(path.as_uri())
-        self.settle()
-
-    def settle(self) -> None:
-        """Wait until every chart has reported that it is drawn."""
-        self.page.wait_for_selector("html[data-ready=true]", timeout=READY_MS)
-        drawn = "[...document.querySelectorAll('[data-chart]')].every((e) => e.dataset.drawn === 'true')"
-        self.page.wait_for_function(drawn, timeout=READY_MS)
-
-    def ink(self) -> dict[str, float]:
-        found: dict[str, float] = self.page.evaluate(_INK)
-        return found
-
-    def close(self) -> None:
-        self.context.close()
-
-
 @pytest.fixture
-def look(browser: Any, week: Path) -> Iterator[Any]:
-    """Opens a page; it is closed and must have been quiet and offline at the end of the test."""
-    opened: list[Look] = []
-
-    def show(path: Path = week, **options: Any) -> Look:
-        opened.append(Look(browser, path, **options))
-        return opened[-1]
-
-    yield show
-    for page in opened:
-        page.close()
-        assert page.complaints == []
-        assert [url for url in page.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+def look(look_at: Any, week: Path) -> Any:
+    """Opens a page, by default that of the week."""
+    return lambda path=week, **options: look_at(path, **options)
 
 
 @pytest.mark.parametrize(("width", "theme"), LOOKS)
@@ -139,8 +63,8 @@ def test_every_chart_draws_and_nothing_overlaps_or_overflows(look: Any, width: i
     ink = shown.ink()
     assert len(ink) == 17
     assert {name: share for name, share in ink.items() if share < 0.002} == {}
-    assert shown.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-    assert shown.page.evaluate(_OUTSIDE) == []
+    assert shown.overflow() <= 0
+    assert shown.outside() == []
     assert shown.page.evaluate(_OVERLAPS) == []
     assert shown.page.locator("table").count() >= 25
 
@@ -149,7 +73,7 @@ def test_opened_tables_neither_overlap_nor_overflow(look: Any) -> None:
     shown = look(width=390)
     shown.page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true; })")
     shown.page.wait_for_timeout(300)
-    assert shown.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert shown.overflow() <= 0
     assert shown.page.evaluate(_OVERLAPS) == []
 
 
@@ -255,7 +179,7 @@ def test_a_year_draws(look: Any, report_case: Any, tmp_path: Path, width: int) -
     ink = shown.ink()
     assert {"months", "heat-price", "jobs"} <= set(ink)
     assert min(ink.values()) > 0.002
-    assert shown.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert shown.overflow() <= 0
     assert shown.page.evaluate(_OVERLAPS) == []
 
 
@@ -275,10 +199,10 @@ def studied(study_report_case: Any, tmp_path_factory: pytest.TempPathFactory) ->
     return write_study_report(tmp_path_factory.mktemp("study") / "study.html", study)
 
 
-def clean(shown: Look) -> None:
+def clean(shown: Any) -> None:
     """Nothing sticks out of the window or lies over something else."""
-    assert shown.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-    assert shown.page.evaluate(_OUTSIDE) == []
+    assert shown.overflow() <= 0
+    assert shown.outside() == []
     assert shown.page.evaluate(_OVERLAPS) == []
 
 
@@ -291,7 +215,7 @@ def test_every_chart_of_a_study_draws(look: Any, studied: Path, width: int, them
     clean(shown)
     shown.page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true; })")
     shown.page.wait_for_timeout(300)
-    assert shown.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert shown.overflow() <= 0
 
 
 @pytest.mark.parametrize("width", [1440, 390])
