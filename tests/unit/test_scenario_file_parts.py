@@ -382,7 +382,10 @@ def test_every_default_is_valid(files) -> None:
     for table, fields in tables().items():
         for key, spec in fields.items():
             if spec.default and not spec.required:
-                assert spec.type in {"quantity", "signal", "choice", "flag", "number", "text", "curve"}, (table, key)
+                assert spec.type in {"quantity", "signal", "choice", "flag", "number", "integer", "text", "curve"}, (
+                    table,
+                    key,
+                )
     assert files.read()
 
 

@@ -152,8 +152,9 @@ def served_on_fleets(
     scenario: Scenario, schedule: Schedule, only_site: str | None = None
 ) -> Iterator[tuple[InferenceService, Site, Fleet, FloatArray, FloatArray]]:
     """Every service on every fleet it uses, with its accelerators and their IT power [MW], each of shape ``(T,)``."""
-    for service in scenario.inference:
-        entry = schedule.services[service.name]
+    services = {service.name: service for service in scenario.inference}
+    for name, entry in schedule.services.items():
+        service = services[name]
         rates: dict[tuple[str, str], dict[int, FloatArray]] = {}
         for route, served in zip(entry.routes, entry.served_token_s, strict=True):
             if only_site in (None, route.site):
