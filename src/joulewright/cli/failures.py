@@ -51,12 +51,13 @@ _KINDS: tuple[tuple[type[BaseException], ExitCode, str], ...] = (
 
 _NEXT = {
     "usage": "jw --help lists the commands; jw COMMAND --help lists the options",
-    "invalid-input": "correct the input, nothing was written; `jw check` lists all problems of a scenario",
+    "invalid-input": "correct the input; nothing was written",
     "infeasible": "relax one of the limits listed above",
     "limit-reached": "raise --time-limit or --work-limit",
     "unavailable": "check the path, its permissions and the free space",
     "internal": "run the command again with -v for the traceback and report it",
 }
+_CHECK = "; `jw check` lists all problems of a scenario"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +108,7 @@ def describe(error: BaseException) -> Failure:
         exit_code=exit_code,
         code=code,
         message=_sentence(error, diagnostics),
-        next=_NEXT.get(code, ""),
+        next=_NEXT.get(code, "") + (_CHECK if any(item.file for item in diagnostics) else ""),
         diagnostics=diagnostics,
         details=details,
     )
