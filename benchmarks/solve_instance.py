@@ -92,11 +92,13 @@ def _bound(scenario: Scenario, result: PlanResult) -> float:
 
 
 def _checkpoint(result: PlanResult, bound: float, limit_s: float) -> dict[str, float | None]:
-    """Gap of the best plan known after so many CPU seconds."""
-    known = [(cpu_s, objective) for cpu_s, objective, _ in result.trace if cpu_s <= limit_s and objective is not None]
+    """Gap of the best plan known after so many CPU seconds, to the bound proved by then."""
+    known = [row for row in result.trace if row[0] <= limit_s and row[1] is not None]
     if not known:
         return {"cpu_s": None, "gap": 1.0}
-    cpu_s, objective = known[-1]
+    cpu_s, objective, proved = known[-1]
+    if result.bound_source == "lagrangian" and proved is not None:
+        bound = proved
     # The costs of a worse plan are higher by what its benefit is lower.
     return {"cpu_s": cpu_s, "gap": relative_gap(objective, bound, result.cost)}
 

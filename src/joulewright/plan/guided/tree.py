@@ -246,12 +246,14 @@ class Tree:
             solution = bench.solve(limit)
             if solution.status == "Infeasible":
                 return nothing
-            bound = max(bound, lagrangian_bound(self.program, solution.row_duals, box=(bench.lower, bench.upper)))
+            own = lagrangian_bound(self.program, solution.row_duals, box=(bench.lower, bench.upper))
+            bound = max(bound, own)
             if solution.optimal or bound >= cutoff:
                 break
         if bound >= cutoff:
             return Part(part.box, bound, part.basis)
-        box = hold_costly(self.program, part.box, solution.row_duals, cutoff - bound)
+        # The room belongs to the duals that the reduced costs come from, not to the best bound so far.
+        box = hold_costly(self.program, part.box, solution.row_duals, cutoff - own)
         values = solution.values[self.integers]
         divided = self.integers[np.abs(values - np.rint(values)) > WHOLE]
         return Part(box, bound, bench.basis(), divided, solution.values[divided] if divided.size else solution.values)
