@@ -104,7 +104,7 @@ def calibrate(measurements: Path, accelerator: str | None, name: str, held_out: 
 
     MEASUREMENTS is a CSV file with model, accelerator, sequences, output_tokens, iteration_s (or iteration_ms) and
     power_w (or total_power_w), or rows of the ML.ENERGY benchmark. -o writes a folder with calibration.json, or that
-    file alone where the name ends in .json; --constants of the other commands takes both.
+    file alone where the name ends in .json; --constants of simulate, curve and validate takes both.
     """
     from joulewright.cli.infer_calibrate import fit
 
