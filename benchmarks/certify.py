@@ -11,7 +11,6 @@ from joulewright.plan.guided.board import JobBoard
 from joulewright.plan.guided.tree import SHORT_SOLVES, Tree
 from joulewright.plan.guided.workbench import Workbench
 from joulewright.plan.model import JointProgram
-from joulewright.plan.program import FloatArray
 
 
 def partition_bound(joint: JointProgram, *, target: float, parts: int) -> float:
@@ -21,10 +20,6 @@ def partition_bound(joint: JointProgram, *, target: float, parts: int) -> float:
     """
     bench = Workbench(joint.program, SHORT_SOLVES)
     bench.first_solve()
-    tree = Tree(JobBoard(joint), [bench], bench.basis(), objective=lambda: target, offer=_ignore, margin=0.0)
+    tree = Tree(JobBoard(joint), [bench], bench.basis(), objective=lambda: target, margin=0.0)
     tree.run(lambda: tree.parts >= parts)
     return tree.bound
-
-
-def _ignore(values: FloatArray) -> None:
-    """A plan below the target closes its part; its bound counts."""

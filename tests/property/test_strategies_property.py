@@ -12,7 +12,7 @@ from joulewright.plan.formulation import build
 from joulewright.plan.free_generators import relax_generators
 from joulewright.plan.guided.board import JobBoard
 from joulewright.plan.guided.tree import Tree, hold_costly
-from joulewright.plan.guided.workbench import Workbench, lagrangian_bound
+from joulewright.plan.guided.workbench import Workbench, lagrangian, lagrangian_bound
 from joulewright.plan.outlook import look_ahead
 from joulewright.plan.solver import pass_program, read_solution
 
@@ -164,7 +164,7 @@ def test_holding_costly_columns_never_removes_the_optimum(tiny, seed):
     integers = np.flatnonzero(program.integer)
     box = (program.lower[integers].astype(np.int32), program.upper[integers].astype(np.int32))
     room = optimum.objective - lagrangian_bound(program, duals) + 1e-6 * abs(optimum.objective)
-    lower, upper = hold_costly(program, box, duals, room)
+    lower, upper = hold_costly(box, lagrangian(program, duals)[1][program.integer], room)
     best = np.rint(optimum.values[integers])
     assert np.all(lower <= best)
     assert np.all(best <= upper)

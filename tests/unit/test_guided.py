@@ -18,7 +18,7 @@ from joulewright.plan.guided.board import Assignment, JobBoard
 from joulewright.plan.guided.dive import DiveOptions, Placed, dive
 from joulewright.plan.guided.extract import components, extract
 from joulewright.plan.guided.strategy import GuidedSearch
-from joulewright.plan.guided.workbench import Workbench, lagrangian_bound, reduced_costs, row_activity
+from joulewright.plan.guided.workbench import Workbench, lagrangian, lagrangian_bound, reduced_costs, row_activity
 from joulewright.plan.incumbent import losing_directions, opposite_flows
 from joulewright.plan.solver import pass_program, read_solution
 
@@ -93,7 +93,7 @@ class TestBound:
         duals = Workbench(program).first_solve().row_duals
         upper = program.upper.copy()
         upper[program.integer] = np.minimum(upper[program.integer], 1.0)
-        assert lagrangian_bound(program, duals, box=(program.lower, upper)) >= lagrangian_bound(program, duals)
+        assert lagrangian(program, duals, box=(program.lower, upper))[0] >= lagrangian_bound(program, duals)
 
 
 class TestDive:

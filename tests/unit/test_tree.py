@@ -10,10 +10,10 @@ from joulewright.plan.clock import Clock
 from joulewright.plan.formulation import build
 from joulewright.plan.guided.board import JobBoard
 from joulewright.plan.guided.branching import job_sides, splits
-from joulewright.plan.guided.held import held_choices, promises
-from joulewright.plan.guided.strategy import GuidedSearch, Patience
+from joulewright.plan.guided.held import HeldJobs, promises
+from joulewright.plan.guided.strategy import GuidedSearch, Patience, _between
 from joulewright.plan.guided.tree import Tree, hold_costly
-from joulewright.plan.guided.workbench import Workbench, lagrangian_bound
+from joulewright.plan.guided.workbench import Workbench, lagrangian, lagrangian_bound
 from joulewright.plan.incumbent import Incumbent
 from joulewright.plan.program import Builder, Term
 from joulewright.plan.solver import LinearSolution, pass_program, read_solution
@@ -71,35 +71,39 @@ class Search:
         self.best = min(self.best, float(self.program.cost @ values) + self.program.offset)
 
 
+def held_box(program, box, duals, room):
+    return hold_costly(box, lagrangian(program, duals)[1][program.integer], room)
+
+
 class TestHoldCostly:
     def test_a_step_may_cost_at_most_the_room(self, knapsack):
         # With the multiplier -2.5 on the first row the reduced costs are 0, 3.5 and -0.5.
         duals = np.array([-2.5, 0.0])
         box = (np.zeros(3, np.int32), np.full(3, 2, np.int32))
-        lower, upper = hold_costly(knapsack, box, duals, 1.2)
+        lower, upper = held_box(knapsack, box, duals, 1.2)
         assert lower.tolist() == [0, 0, 0]
         assert upper.tolist() == [2, 0, 2]
-        lower, upper = hold_costly(knapsack, box, duals, 0.7)
+        lower, upper = held_box(knapsack, box, duals, 0.7)
         assert lower.tolist() == [0, 0, 1]
         assert upper.tolist() == [2, 0, 2]
 
     def test_room_without_end_holds_nothing(self, knapsack):
         box = (np.zeros(3, np.int32), np.full(3, 2, np.int32))
-        lower, upper = hold_costly(knapsack, box, np.array([-2.5, 0.0]), float("inf"))
+        lower, upper = held_box(knapsack, box, np.array([-2.5, 0.0]), float("inf"))
         assert lower.tolist() == [0, 0, 0]
         assert upper.tolist() == [2, 2, 2]
 
     def test_multipliers_of_the_wrong_sign_count_as_none(self, knapsack):
         box = (np.zeros(3, np.int32), np.full(3, 2, np.int32))
-        right = hold_costly(knapsack, box, np.zeros(2), 3.5)
-        wrong = hold_costly(knapsack, box, np.array([4.0, 9.0]), 3.5)
+        right = held_box(knapsack, box, np.zeros(2), 3.5)
+        wrong = held_box(knapsack, box, np.array([4.0, 9.0]), 3.5)
         assert [side.tolist() for side in right] == [side.tolist() for side in wrong] == [[2, 2, 1], [2, 2, 2]]
 
     @pytest.mark.parametrize("seed", range(40))
     def test_no_solution_within_the_room_is_lost(self, knapsack, seed):
         random = np.random.default_rng(seed)
         duals, room = -random.uniform(0.0, 3.0, 2), float(random.uniform(0.0, 6.0))
-        lower, upper = hold_costly(knapsack, (np.zeros(3, np.int32), np.full(3, 2, np.int32)), duals, room)
+        lower, upper = held_box(knapsack, (np.zeros(3, np.int32), np.full(3, 2, np.int32)), duals, room)
         bound = lagrangian_bound(knapsack, duals)
         for point in np.ndindex(3, 3, 3):
             a, b, c = point
@@ -204,6 +208,44 @@ class TestTree:
         search.tree.run(lambda: False)
         assert search.tree.bound == pytest.approx(search.best, abs=1e-5)
 
+    def test_a_solve_cut_short_offers_nothing_and_keeps_a_valid_bound(self, two_places):
+        joint = build(two_places)
+        whole = Workbench(joint.program)
+        whole.first_solve()
+        offered = []
+        short = Workbench(joint.program, {"simplex_iteration_limit": 1, "presolve": "off"})
+        start = Workbench(joint.program, {"simplex_iteration_limit": 0, "presolve": "off"})
+        start.solve()
+        tree = Tree(
+            JobBoard(joint), [short], start.basis(), objective=lambda: float("inf"), offer=offered.append, margin=1e-7
+        )
+        tree.run(lambda: False)
+        assert offered == []
+        assert tree.done
+        assert tree.bound <= optimum(joint.program).objective + 1e-6
+
+    def test_it_stops_within_a_dive_and_loses_no_part(self, two_places):
+        joint = build(two_places)
+        search, best = Search(joint), optimum(joint.program).objective
+        for _ in range(6):
+            if search.tree.done:
+                break
+            limit = search.tree.parts + 1
+            search.tree.run(lambda limit=limit: search.tree.parts >= limit)
+            # At most three splits are compared before the question is asked again.
+            assert search.tree.parts <= limit + 5
+        search.tree.run(lambda: False)
+        assert search.best == pytest.approx(best, abs=1e-5)
+
+    def test_without_anyone_to_offer_to_it_only_bounds(self, two_places):
+        joint = build(two_places)
+        best = optimum(joint.program).objective
+        bench = Workbench(joint.program)
+        bench.first_solve()
+        tree = Tree(JobBoard(joint), [bench], bench.basis(), objective=lambda: best, margin=0.0)
+        tree.run(lambda: False)
+        assert tree.bound == pytest.approx(best, abs=1e-5)
+
 
 class TestHeld:
     def solution(self, values, reduced):
@@ -215,15 +257,23 @@ class TestHeld:
         assert promises(best, jobs, 1, 1e-9).tolist() == [7.0, 5.0]
         assert promises(best, jobs, 2, 6.0).tolist() == [7.0, 0.0]
 
+    def choices(self, jobs, best, gains):
+        return list(jobs.choices(lambda: best, lambda _: np.array(gains), np.random.default_rng(0)))
+
     def test_most_promising_first_then_pairs_and_nothing_without_a_promise(self):
         best = self.solution([1.0], [1.0])
-        random = np.random.default_rng(0)
-        found = list(held_choices(lambda: best, lambda _: np.array([0.0, 3.0, 5.0]), random))
+        found = self.choices(HeldJobs(), best, [0.0, 3.0, 5.0])
         assert found[:2] == [[2], [1]]
         assert all(len(pair) == 2 and pair[0] in (1, 2) and pair[0] != pair[1] for pair in found[2:])
         assert len(found) == 8
-        assert list(held_choices(lambda: best, lambda _: np.zeros(3), random)) == []
-        assert list(held_choices(lambda: None, lambda _: np.ones(3), random)) == []
+        assert self.choices(HeldJobs(), best, np.zeros(3)) == []
+        assert self.choices(HeldJobs(), None, np.ones(3)) == []
+
+    def test_jobs_freed_alone_are_not_freed_alone_again_for_the_same_plan(self):
+        jobs, best = HeldJobs(), self.solution([1.0], [1.0])
+        self.choices(jobs, best, [0.0, 3.0, 5.0])
+        assert all(len(pair) == 2 for pair in self.choices(jobs, best, [0.0, 3.0, 5.0]))
+        assert self.choices(jobs, self.solution([1.0], [1.0]), [0.0, 3.0, 5.0])[:2] == [[2], [1]]
 
 
 class TestInTheSearch:
@@ -261,3 +311,6 @@ class TestInTheSearch:
         assert {name: job.segments for name, job in first.schedule.jobs.items()} == {
             name: job.segments for name, job in second.schedule.jobs.items()
         }
+
+    def test_points_between_are_halves_then_quarters(self):
+        assert [_between(number) for number in range(6)] == [0.0, 0.5, 0.25, 0.75, 0.125, 0.625]

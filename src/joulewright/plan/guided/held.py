@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,30 +11,49 @@ from joulewright.plan.incumbent import Incumbent
 from joulewright.plan.program import FloatArray, IntArray
 
 
-def held_choices(
-    best: Callable[[], Incumbent | None],
-    promise: Callable[[Incumbent], FloatArray],
-    random: np.random.Generator,
-) -> Iterator[list[int]]:
-    """Jobs to free: those whose reduced costs promise most one by one, then pairs with one of them."""
-    known, gains, queue = None, np.zeros(0), list[int]()
-    tried, most = 0, 1
-    while tried < most:
-        tried += 1
-        now = best()
-        if now is None:
-            return
-        if now is not known:
-            known, gains = now, promise(now)
-            queue = [int(item) for item in np.argsort(-gains, kind="stable") if gains[item] > 0.0]
-            queue, most = queue[: max(4, gains.size // 4)], max(8, gains.size)
-        if queue:
-            yield [queue.pop(0)]
-        elif gains.size > 1 and gains.any():
-            first = int(random.choice(gains.size, p=gains / gains.sum()))
-            yield [first, int((first + random.integers(1, gains.size)) % gains.size)]
-        else:
-            return
+@dataclass(eq=False)
+class HeldJobs:
+    """Remembers which jobs were freed alone from the best plan, so that none is freed alone twice.
+
+    Attributes
+    ----------
+    best : Incumbent or None
+        The plan that the rest is about.
+    gains : FloatArray
+        What freeing each job promises [currency].
+    queue : list of int
+        Jobs to be freed alone, the most promising first.
+    """
+
+    best: Incumbent | None = None
+    gains: FloatArray = field(default_factory=lambda: np.zeros(0))
+    queue: list[int] = field(default_factory=list)
+
+    def choices(
+        self,
+        best: Callable[[], Incumbent | None],
+        promise: Callable[[Incumbent], FloatArray],
+        random: np.random.Generator,
+    ) -> Iterator[list[int]]:
+        """Jobs to free: those whose reduced costs promise most one by one, then pairs with one of them."""
+        tried, most = 0, 1
+        while tried < most:
+            tried += 1
+            now = best()
+            if now is None:
+                return
+            if now is not self.best:
+                self.best, self.gains = now, promise(now)
+                order = [int(item) for item in np.argsort(-self.gains, kind="stable") if self.gains[item] > 0.0]
+                self.queue = order[: max(4, self.gains.size // 4)]
+            most = max(8, self.gains.size)
+            if self.queue:
+                yield [self.queue.pop(0)]
+            elif self.gains.size > 1 and self.gains.any():
+                first = int(random.choice(self.gains.size, p=self.gains / self.gains.sum()))
+                yield [first, int((first + random.integers(1, self.gains.size)) % self.gains.size)]
+            else:
+                return
 
 
 def promises(best: Incumbent, jobs: Sequence[IntArray], rigid: int, least: float) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import highspy
 import numpy as np
@@ -15,7 +16,7 @@ from joulewright.plan.formulation import build
 from joulewright.plan.guided.board import JobBoard
 from joulewright.plan.guided.columns import classify
 from joulewright.plan.guided.dive import DiveOptions, Placed, dive
-from joulewright.plan.guided.held import held_choices, promises
+from joulewright.plan.guided.held import HeldJobs, promises
 from joulewright.plan.guided.rounding import RoundingRule, one_way, round_columns
 from joulewright.plan.guided.search import JobSearch, Window, improve_window
 from joulewright.plan.guided.tree import SHORT_SOLVES, Tree
@@ -125,6 +126,7 @@ class GuidedSearch:
         self._extra_work = 0.0
         self._root_basis: highspy.HighsBasis | None = None
         self._tree: Tree | None = None
+        self._held = HeldJobs()
 
     def run(self) -> Status | None:
         """Search until a limit, the gap or the end of all neighbourhoods; None when nothing could be built."""
@@ -285,8 +287,9 @@ class GuidedSearch:
             stop = self.clock.why_stop()
             if stop:
                 return stop
-            if self.best is not before:
-                placed = self._placed(placed)
+            if self.best is not before or search.failures > _STUCK:
+                # A search that is stuck goes on from the jobs of the best plan, whatever their relaxation says.
+                placed = self._placed(None if search.failures > _STUCK else placed) or placed
             committed = placed
             rounds += 1
             parts, done = (0, False) if self._tree is None else (self._tree.parts, self._tree.done)
@@ -333,15 +336,15 @@ class GuidedSearch:
         self._account("prove")
         return self.clock.work
 
-    def _placed(self, otherwise: Placed) -> Placed:
+    def _placed(self, otherwise: Placed | None) -> Placed | None:
         """The jobs of the best plan, under the relaxation that leaves the rest free; ``otherwise`` if it is worse."""
         if self.best is None or not self.board.count.size:
             return otherwise
         assignment = self.board.read(self.best.solution.values)
         self._bench.release(np.flatnonzero(self.joint.program.integer))
         self._bench.fix(self.board.bound_columns, *self.board.bounds(assignment))
-        solution = self._bench.solve()
-        return Placed(assignment, solution) if solution.objective < otherwise.solution.objective else otherwise
+        found = Placed(assignment, self._bench.solve())
+        return found if otherwise is None or found.solution.objective < otherwise.solution.objective else otherwise
 
     def _improve_held(self, rounds: int, most_work: float = float("inf")) -> None:
         """Free one or two jobs, now and then with all generators, while every other decision is held.
@@ -354,7 +357,8 @@ class GuidedSearch:
             return
         integers = np.flatnonzero(self.joint.program.integer)
         random = np.random.default_rng([self.options.seed, 77, rounds + 1])
-        choices = held_choices(lambda: self.best, lambda best: promises(best, jobs, rigid, 1e-7 * self.scale), random)
+        promise = partial(promises, jobs=jobs, rigid=rigid, least=1e-7 * self.scale)
+        choices = self._held.choices(lambda: self.best, promise, random)
         for position, choice in enumerate(choices):
             if self.clock.why_stop() or self.clock.work >= most_work:
                 break
@@ -384,7 +388,7 @@ class GuidedSearch:
             return
         steps = self.joint.inputs.steps
         length = min(steps, 24)
-        begin = (length // 2) * (rounds % 2)
+        begin = int(length * _between(rounds))
         integers = np.flatnonzero(self.joint.program.integer)
         for first in range(-begin, steps, length):
             if self.clock.why_stop():
@@ -398,3 +402,12 @@ class GuidedSearch:
             self._take(values)
             self._account("improve energy")
         self._bench.release(integers)
+
+
+def _between(number: int) -> float:
+    """The ``number``-th point of the sequence 0, 1/2, 1/4, 3/4, 1/8, ... (van der Corput 1935)."""
+    point, place = 0.0, 0.5
+    while number:
+        number, bit = divmod(number, 2)
+        point, place = point + bit * place, place / 2.0
+    return point

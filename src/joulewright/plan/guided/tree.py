@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from joulewright.plan.guided.board import JobBoard
 from joulewright.plan.guided.branching import WHOLE, Side, Split, splits
 from joulewright.plan.guided.rounding import RoundingRule, round_columns
-from joulewright.plan.guided.workbench import Workbench, lagrangian_bound, reduced_costs
-from joulewright.plan.program import FloatArray, IntArray, Program
+from joulewright.plan.guided.workbench import Workbench, lagrangian
+from joulewright.plan.program import FloatArray, IntArray
 
-Box = tuple[NDArray[np.int32], NDArray[np.int32]]
+Box = tuple[NDArray[np.signedinteger], NDArray[np.signedinteger]]
 
 SHORT_SOLVES = {"threads": 1, "simplex_dual_edge_weight_strategy": 1}
 """HiGHS options for solves of few iterations from a given basis: exact steepest edge weights would cost more."""
@@ -89,8 +89,8 @@ class Tree:
         Basis of the root relaxation.
     objective : callable
         Objective of the best plan known.
-    offer : callable
-        Called with the values of every integral solution found.
+    offer : callable, optional
+        Called with the values of every integral solution found. Without it none is looked for beyond the relaxations.
     margin : float
         Parts are dropped once their bound is within this distance of the best plan [currency].
     """
@@ -102,19 +102,21 @@ class Tree:
         basis: highspy.HighsBasis,
         *,
         objective: Callable[[], float],
-        offer: Callable[[FloatArray], None],
+        offer: Callable[[FloatArray], None] | None = None,
         margin: float,
     ) -> None:
         self.board, self.benches, self.program = board, benches, benches[0].program
         self.integers: IntArray = np.flatnonzero(self.program.integer).astype(np.int64)
-        self.parts, self._taken = 0, 0
+        self.parts, self._taken = 1, 0
         self._objective, self._offer, self._margin = objective, offer, margin
         self._heap: list[tuple[float, int, Part]] = []
         self._order = count()
         self._ended = float("inf")
         self._records: dict[str, Record] = {}
-        whole = self.program.lower[self.integers], self.program.upper[self.integers]
-        box = (np.rint(whole[0]).astype(np.int32), np.rint(whole[1]).astype(np.int32))
+        whole = np.rint([self.program.lower[self.integers], self.program.upper[self.integers]])
+        # Every open part keeps its box, so the type is the smallest that holds it.
+        lower, upper = whole.astype(np.int8 if np.abs(whole).max(initial=0.0) <= 127 else np.int32)
+        box = lower, upper
         self._keep(self._relax(benches[0], Part(box, -float("inf"), basis)))
 
     @property
@@ -130,20 +132,23 @@ class Tree:
 
     @property
     def done(self) -> bool:
-        """Whether nothing is left to split."""
-        return not self._heap
+        """Whether no split can raise the bound any more."""
+        return not self._heap or self._heap[0][0] >= self._ended
 
     def run(self, stop: Callable[[], bool]) -> None:
-        """Split parts, the one with the lowest bound first, until none is left or ``stop`` says so."""
+        """Split parts, the one with the lowest bound first, until that cannot raise the bound or ``stop`` says so."""
         self._heap = [entry for entry in self._heap if entry[0] < self._cutoff()]
         heapq.heapify(self._heap)
-        while self._heap and not stop():
+        while not self.done and not stop():
             part: Part | None = heapq.heappop(self._heap)[2]
-            if part is not None and self._taken % _ROUND_EVERY == 0:
-                self._round(part)
+            if part is not None and self._offer is not None and self._taken % _ROUND_EVERY == 0:
+                self._round(part, self._offer)
             self._taken += 1
             while part is not None:
                 part = self._split(part)
+                if part is not None and stop():
+                    self._keep(part)
+                    return
 
     def _cutoff(self) -> float:
         return self._objective() - self._margin
@@ -152,18 +157,19 @@ class Tree:
         """Put a part on the heap, or close it: an integral solution is offered, what is no better is dropped."""
         if part.whole:
             self._ended = min(self._ended, part.bound)
-            self._offer(part.values)
+            if self._offer is not None:
+                self._offer(part.values)
         elif part.bound < self._cutoff():
             heapq.heappush(self._heap, (part.bound, next(self._order), part))
 
-    def _round(self, part: Part) -> None:
+    def _round(self, part: Part, offer: Callable[[FloatArray], None]) -> None:
         """Round the relaxation of a part to a plan."""
         bench = self.benches[0]
         self._enter(bench, part)
         relaxed = bench.solve()
         rounded = round_columns(bench, self.integers, relaxed, _RULE, self._cutoff()) if relaxed.optimal else None
         if rounded is not None:
-            self._offer(rounded.values)
+            offer(rounded.values)
 
     def _split(self, part: Part) -> Part | None:
         """Replace a part by its sides; returns the one to go on with at once, if its bound is among the lowest."""
@@ -218,6 +224,7 @@ class Tree:
 
     def _sides(self, part: Part, split: Split) -> list[Part]:
         narrowed = [self._narrowed(part, side) for side in split.sides]
+        self.parts += len(narrowed)
         if len(self.benches) < 2:
             return [self._relax(self.benches[0], side) for side in narrowed]
         with ThreadPoolExecutor(2) as pool:
@@ -226,8 +233,8 @@ class Tree:
     def _narrowed(self, part: Part, side: Side) -> Part:
         lower, upper = part.box[0].copy(), part.box[1].copy()
         place = np.searchsorted(self.integers, side.columns)
-        lower[place] = np.maximum(lower[place], np.rint(side.lower).astype(np.int32))
-        upper[place] = np.minimum(upper[place], np.rint(side.upper).astype(np.int32))
+        lower[place] = np.maximum(lower[place], np.rint(side.lower).astype(lower.dtype))
+        upper[place] = np.minimum(upper[place], np.rint(side.upper).astype(upper.dtype))
         return Part((lower, upper), part.bound, part.basis)
 
     def _enter(self, bench: Workbench, part: Part) -> None:
@@ -236,7 +243,6 @@ class Tree:
 
     def _relax(self, bench: Workbench, part: Part) -> Part:
         """The part with its bound and its splits, and the columns held whose reduced cost is too high."""
-        self.parts += 1
         nothing = Part(part.box, float("inf"), part.basis)
         if np.any(part.box[0] > part.box[1]):
             return nothing
@@ -246,20 +252,20 @@ class Tree:
             solution = bench.solve(limit)
             if solution.status == "Infeasible":
                 return nothing
-            own = lagrangian_bound(self.program, solution.row_duals, box=(bench.lower, bench.upper))
+            own, reduced = lagrangian(self.program, solution.row_duals, box=(bench.lower, bench.upper))
             bound = max(bound, own)
             if solution.optimal or bound >= cutoff:
                 break
-        if bound >= cutoff:
+        if bound >= cutoff or not solution.optimal:
             return Part(part.box, bound, part.basis)
         # The room belongs to the duals that the reduced costs come from, not to the best bound so far.
-        box = hold_costly(self.program, part.box, solution.row_duals, cutoff - own)
+        box = hold_costly(part.box, reduced[self.integers], cutoff - own)
         values = solution.values[self.integers]
         divided = self.integers[np.abs(values - np.rint(values)) > WHOLE]
         return Part(box, bound, bench.basis(), divided, solution.values[divided] if divided.size else solution.values)
 
 
-def hold_costly(program: Program, box: Box, row_duals: FloatArray, room: float) -> Box:
+def hold_costly(box: Box, reduced: FloatArray, room: float) -> Box:
     """Integer bounds narrowed so that no column moves from a bound at a reduced cost of more than ``room``.
 
     ``L + |d_j| k`` is a lower bound on every solution in which column ``j`` is ``k`` away from the side that its
@@ -267,23 +273,18 @@ def hold_costly(program: Program, box: Box, row_duals: FloatArray, room: float) 
 
     Parameters
     ----------
-    program : Program
-        The program.
     box : pair of IntArray
-        Bounds of its integer columns.
-    row_duals : FloatArray
-        The multipliers of the bound, shape ``(m,)``.
+        Bounds of the integer columns.
+    reduced : FloatArray
+        Their reduced costs ``d``.
     room : float
         Objective of the best solution known minus the bound.
     """
-    duals = np.where(np.isinf(program.row_lower), np.minimum(row_duals, 0.0), row_duals)
-    duals = np.where(np.isinf(program.row_upper), np.maximum(duals, 0.0), duals)
-    reduced = reduced_costs(program, duals)[program.integer]
     steps = np.floor(np.minimum(room / np.maximum(np.abs(reduced), 1e-12), 1e6) + 1e-9).astype(np.int32)
     lower, upper = box
     return (
-        np.where(reduced < 0.0, np.maximum(lower, upper - steps), lower),
-        np.where(reduced > 0.0, np.minimum(upper, lower + steps), upper),
+        np.where(reduced < 0.0, np.maximum(lower, upper - steps), lower).astype(lower.dtype),
+        np.where(reduced > 0.0, np.minimum(upper, lower + steps), upper).astype(upper.dtype),
     )
 
 

@@ -85,10 +85,10 @@ class Workbench:
             self._highs.setOptionValue(name, value)
 
 
-def lagrangian_bound(
+def lagrangian(
     program: Program, row_duals: FloatArray, *, box: tuple[FloatArray, FloatArray] | None = None
-) -> float:
-    """Lower bound on the program's objective from any row duals.
+) -> tuple[float, FloatArray]:
+    """Lower bound on the program's objective from any row duals, and the reduced costs behind it.
 
     ``L(y) = offset + sum_i max-side(y_i) + sum_j min over [l_j, u_j] of (c_j - A_j y) x_j``: valid for every
     ``y`` because all columns are bounded, so a solver's tolerance cannot make it wrong beyond rounding.
@@ -104,8 +104,8 @@ def lagrangian_bound(
 
     Returns
     -------
-    float
-        The bound, offset included.
+    float, FloatArray
+        The bound, offset included, and the reduced costs of all columns, shape ``(n,)``.
     """
     lower, upper = (program.lower, program.upper) if box is None else box
     duals = np.where(np.isinf(program.row_lower), np.minimum(row_duals, 0.0), row_duals)
@@ -114,7 +114,12 @@ def lagrangian_bound(
     fixed = float(np.sum(np.where(duals == 0.0, 0.0, duals * np.where(duals == 0.0, 0.0, side))))
     reduced = reduced_costs(program, duals)
     inside = np.where(reduced > 0.0, reduced * lower, reduced * upper)
-    return program.offset + fixed + float(inside.sum())
+    return program.offset + fixed + float(inside.sum()), reduced
+
+
+def lagrangian_bound(program: Program, row_duals: FloatArray) -> float:
+    """The bound of :func:`lagrangian` alone."""
+    return lagrangian(program, row_duals)[0]
 
 
 def reduced_costs(program: Program, row_duals: FloatArray) -> FloatArray:
