@@ -87,12 +87,17 @@ def test_carbon_of_requests_idle_and_host_is_that_of_the_series(seed: int, pools
 
 
 @QUICK
-@given(st.integers(0, 10_000), st.sampled_from(["round-robin", "least-outstanding", "power-aware"]), st.booleans())
-def test_books_close_with_pools_and_scaling(seed: int, router: str, scaled: bool) -> None:
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from(["round-robin", "least-outstanding", "power-aware"]),
+    st.booleans(),
+    st.booleans(),
+)
+def test_books_close_with_pools_and_scaling(seed: int, router: str, scaled: bool, pooled: bool) -> None:
     rule = Autoscaling(requests_per_replica=3.0, interval_s=0.5, hold_s=1.0, load_s=0.7, load_energy_j=100.0, off_w=3.0)
     pools = Disaggregation(decode_replicas=2, link_bytes_s=1e10, latency_s=0.01)
     options = ServingOptions(
-        autoscaling=rule if scaled else None, disaggregation=None if scaled else pools, max_sequences=8
+        autoscaling=rule if scaled else None, disaggregation=pools if pooled else None, max_sequences=8
     )
     small = ENGINE._replace(kv_capacity_tokens=4000.0)
     trace = drawn(seed)
@@ -132,12 +137,18 @@ def test_equal_seeds_give_equal_runs(seed: int) -> None:
 
 
 @QUICK
-@given(st.integers(0, 10_000), st.integers(1, 60))
-def test_a_trace_in_parts_gives_the_same_sums(seed: int, size: int) -> None:
+@given(st.integers(0, 10_000), st.integers(1, 60), st.booleans(), st.booleans())
+def test_a_trace_in_parts_gives_the_same_sums(seed: int, size: int, scaled: bool, pooled: bool) -> None:
     trace = drawn(seed)
-    whole = simulate_serving(trace, ENGINE, replicas=2)
+    rule = Autoscaling(rate_per_replica_s=9.0, least_replicas=0, interval_s=0.3, hold_s=0.5, load_s=0.4, off_w=2.0)
+    options = ServingOptions(
+        context_tokens=4096,
+        autoscaling=rule if scaled else None,
+        disaggregation=Disaggregation(decode_replicas=2, link_bytes_s=1e10) if pooled else None,
+    )
+    whole = simulate_serving(trace, ENGINE, replicas=2, options=options)
     parts = [trace.part(first, min(first + size, len(trace))) for first in range(0, len(trace), size)]
-    found = simulate_serving(parts, ENGINE, replicas=2, options=ServingOptions(context_tokens=4096))
+    found = simulate_serving(parts, ENGINE, replicas=2, options=options)
     assert (found.steps, found.served, found.makespan_s) == (whole.steps, whole.served, whole.makespan_s)
     assert found.by_tenant.equals(whole.by_tenant)
     assert np.array_equal(found.world.series, whole.world.series)
@@ -162,15 +173,26 @@ def test_memory_does_not_grow_with_the_requests() -> None:
     st.sampled_from(["energy_kwh", "carbon_g", "tokens", "gpu_h"]),
     st.floats(0.05, 1.2),
     st.integers(1, 3),
+    st.tuples(st.booleans(), st.booleans(), st.sampled_from([0.0, 3600.0, 86_400.0])),
 )
-def test_no_day_exceeds_its_budget(seed: int, kind: str, share: float, replicas: int) -> None:
+def test_no_day_exceeds_its_budget(
+    seed: int, kind: str, share: float, replicas: int, more: tuple[bool, bool, float]
+) -> None:
+    pooled, scaled, midnight_s = more
     trace = generate_requests(
         150, rate_per_s=150 / 170_000.0, input_tokens=LENGTHS, output_tokens=LENGTHS, seed=seed, variation=4.0
     )
     intensity = Intensity(3600.0, 300.0 + 200.0 * np.sin(np.arange(200)))
     common = {"replicas": replicas, "intensity": intensity}
-    free = simulate_serving(trace, ENGINE, options=ServingOptions(bin_s=60.0), **common)
-    base_j = replicas * (ENGINE.loaded_idle_w + ENGINE.host_idle_w) * 86_400.0
+    rule = Autoscaling(
+        requests_per_replica=1.0, least_replicas=0, hold_s=0.0, interval_s=300.0, load_energy_j=9000.0, off_w=5.0
+    )
+    pools = Disaggregation(decode_replicas=2, link_bytes_s=1e10)
+    what = {"bin_s": 60.0, "autoscaling": rule if scaled else None, "disaggregation": pools if pooled else None}
+    free = simulate_serving(trace, ENGINE, options=ServingOptions(**what), **common)
+    # Loading takes 150 W, more than rest.
+    rest_w = max(ENGINE.loaded_idle_w + ENGINE.host_idle_w, 150.0 if scaled else 0.0)
+    base_j = free.world.replicas.size * rest_w * 86_400.0
     worst_day = intensity.kg_per_mwh[:192].reshape(8, 24).mean(axis=1).max()
     used = {
         "energy_kwh": (base_j + share * free.request_energy_j.sum()) / 3.6e6,
@@ -178,14 +200,15 @@ def test_no_day_exceeds_its_budget(seed: int, kind: str, share: float, replicas:
         "tokens": share * trace.scheduled_tokens,
         "gpu_h": share * free.busy_s / 3600.0,
     }
-    budget = ServiceBudget(**{kind: used[kind]})
-    found = simulate_serving(trace, ENGINE, options=ServingOptions(bin_s=60.0, budget=budget), **common)
-    days = np.arange(found.world.series.shape[0]) // 1440
+    budget = ServiceBudget(**{kind: used[kind], "midnight_s": midnight_s})
+    found = simulate_serving(trace, ENGINE, options=ServingOptions(**what, budget=budget), **common)
+    bins = np.arange(found.world.series.shape[0])
+    days = (bins - int(midnight_s // 60) + 1440) // 1440
     energy_j = np.bincount(days, weights=found.world.series.sum(axis=1))
-    grams = intensity.kg_per_mwh[np.minimum(np.arange(days.size) // 60, 199)] * found.world.series.sum(axis=1) / 3.6e6
+    grams = intensity.kg_per_mwh[np.minimum(bins // 60, 199)] * found.world.series.sum(axis=1) / 3.6e6
     served = found.requests.filter(found.requests["status"] == "served")
     tokens = np.bincount(
-        (served["arrival_s"] // 86_400.0).cast(int).to_numpy(),
+        ((served["arrival_s"] - midnight_s + 86_400.0) // 86_400.0).cast(int).to_numpy(),
         weights=(served["input_tokens"] + served["output_tokens"]).to_numpy(),
         minlength=1,
     )

@@ -11,10 +11,18 @@ from hypothesis import strategies as st
 
 from joulewright.physics.inference.deployment import coefficients, deploy
 from joulewright.physics.inference.step import StepCoefficients, step_values
-from joulewright.sim.processes.inference import RequestTrace, ServingOptions, simulate_serving
+from joulewright.sim.processes.inference import (
+    Autoscaling,
+    Disaggregation,
+    PrefixCache,
+    RequestTrace,
+    ServingOptions,
+    simulate_serving,
+)
 from joulewright.sim.processes.inference.compiled.step import step_kernel
 from joulewright.sim.processes.inference.options import ROUTERS
 from joulewright.sim.processes.inference.plain import serve_plainly
+from joulewright.sim.processes.inference.result import ServingResult
 
 SMALL = coefficients(deploy("Llama-3.1-8B", "H100"))
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -54,24 +62,78 @@ def engines() -> st.SearchStrategy[StepCoefficients]:
     )
 
 
+NAME_TOKENS = 32
+"""Tokens of a block that the traces name: two blocks of the cache."""
+
+
 @st.composite
 def traces(draw: st.DrawFn) -> RequestTrace:
-    """Up to 40 requests of up to 400 tokens, with ties and with gaps."""
+    """Up to 40 requests of up to 400 tokens, with ties and with gaps, some with equal beginnings."""
     count = draw(st.integers(1, 40))
     gaps = draw(st.lists(st.sampled_from([0.0, 0.003, 0.05, 1.7]), min_size=count, max_size=count))
     inputs = draw(st.lists(st.integers(1, 250), min_size=count, max_size=count))
     outputs = draw(st.lists(st.integers(1, 150), min_size=count, max_size=count))
-    return RequestTrace(arrival_s=np.cumsum(gaps), input_tokens=inputs, output_tokens=outputs)
+    names: list[list[int]] = []
+    for tokens in inputs:
+        own = 1000 * (len(names) + 1)
+        alike = draw(st.integers(0, 4)) if names else 0
+        before = names[draw(st.integers(0, len(names) - 1))][:alike] if names else []
+        blocks = -(-tokens // NAME_TOKENS)
+        names.append((before + list(range(own, own + blocks)))[:blocks])
+    return RequestTrace(
+        arrival_s=np.cumsum(gaps),
+        input_tokens=inputs,
+        output_tokens=outputs,
+        block_hashes=[name for row in names for name in row],
+        block_at=np.cumsum([0, *map(len, names)]),
+        block_tokens=NAME_TOKENS,
+    )
+
+
+FREE = PrefixCache(blocks="free")
+CACHES = [FREE, FREE, FREE, PrefixCache(), PrefixCache(blocks=6), PrefixCache(blocks=3, shared=False)]
 
 
 @st.composite
-def choices(draw: st.DrawFn) -> dict[str, Any]:
+def rules(draw: st.DrawFn) -> Autoscaling:
+    """Rules by queue, by rate and by time, with or without a replica that stays on."""
+    kind: dict[str, Any] = draw(
+        st.sampled_from(
+            [
+                {"requests_per_replica": 3.0},
+                {"rate_per_replica_s": 8.0, "rate_window_s": 0.5},
+                {"schedule": ((0.0, 0), (0.4, 1), (1.1, 0), (2.0, 1))},
+            ]
+        )
+    )
+    return Autoscaling(
+        **kind,
+        least_replicas=draw(st.integers(0, 1)),
+        interval_s=draw(st.sampled_from([0.07, 0.5, 20.0])),
+        hold_s=draw(st.sampled_from([0.0, 0.6])),
+        load_s=draw(st.sampled_from([0.0, 0.3, 3000.0])),
+        off_w=4.0,
+    )
+
+
+@st.composite
+def choices(draw: st.DrawFn, *, pooled: bool = False, scaled: bool = False) -> dict[str, Any]:
+    cache = draw(st.sampled_from([None, *CACHES]))
+    pools = Disaggregation(
+        decode_replicas=draw(st.integers(1, 3)),
+        link_bytes_s=draw(st.sampled_from([1e8, 1e12])),
+        latency_s=draw(st.sampled_from([0.0, 0.02])),
+    )
     options = ServingOptions(
         max_sequences=draw(st.sampled_from([2, 7, 64])),
         token_budget=draw(st.sampled_from([64, 200, 2048])),
-        prefix_hit_fraction=draw(st.sampled_from([0.0, 0.4])),
+        prefix_hit_fraction=draw(st.sampled_from([0.0, 0.4])) if cache is None else 0.0,
+        prefix_cache=cache,
         fill_sequences=draw(st.sampled_from([None, 3])),
         bin_s=draw(st.sampled_from([0.01, 1.0, 60.0])),
+        disaggregation=pools if pooled else None,
+        autoscaling=draw(rules()) if scaled else None,
+        decode_autoscaling=draw(st.one_of(st.none(), rules())) if scaled and pooled else None,
     )
     return {
         "replicas": draw(st.integers(1, 3)),
@@ -80,11 +142,8 @@ def choices(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@QUICK
-@given(engines(), traces(), choices())
-def test_the_compiled_loop_equals_the_plain_one(
-    engine: StepCoefficients, trace: RequestTrace, chosen: dict[str, Any]
-) -> None:
+def compare(engine: StepCoefficients, trace: RequestTrace, chosen: dict[str, Any]) -> ServingResult:
+    """Serve with both loops; every request and every joule must agree."""
     found = simulate_serving(trace, engine, **chosen)
     requests, fleet = serve_plainly(trace, engine, **chosen)
     assert found.steps == sum(len(replica.steps) for replica in fleet)
@@ -92,8 +151,49 @@ def test_the_compiled_loop_equals_the_plain_one(
     rows = found.world.rows
     for name in ("first_token_s", "finish_s", "prefill_j", "decode_j", "preemptions"):
         np.testing.assert_allclose(rows[name], [getattr(request, name) for request in requests], rtol=1e-9, atol=1e-12)
-    idle_j = sum(replica.idle_s + found.end_s - replica.now_s for replica in fleet) * engine.loaded_idle_w * engine.gpus
-    assert found.energy_j["idle"] == pytest.approx(idle_j, rel=1e-9, abs=1e-9)
+    assert rows["cached"].tolist() == [request.found for request in requests]
+    spent = {name: [replica.spent_s[name] for replica in fleet] for name in ("idle", "loading", "off")}
+    rule = chosen["options"].scaling
+    for at, pool in enumerate(rule):
+        of_pool = found.world.replicas["pool"] == at
+        assert pool is not None or not np.any(np.array(spent["off"])[of_pool])
+    assert found.energy_j["idle"] == pytest.approx(
+        sum(spent["idle"]) * engine.loaded_idle_w * engine.gpus, rel=1e-9, abs=1e-9
+    )
+    assert found.energy_j["off"] == pytest.approx(sum(spent["off"]) * 4.0, rel=1e-9, abs=1e-9)
+    np.testing.assert_allclose(found.world.replicas["now_s"], [replica.now_s for replica in fleet], rtol=1e-12)
+    return found
+
+
+@QUICK
+@given(engines(), traces(), choices())
+def test_the_compiled_loop_equals_the_plain_one(
+    engine: StepCoefficients, trace: RequestTrace, chosen: dict[str, Any]
+) -> None:
+    compare(engine, trace, chosen)
+
+
+@QUICK
+@given(engines(), traces(), choices(pooled=True))
+def test_a_decode_pool_equals_the_plain_one(
+    engine: StepCoefficients, trace: RequestTrace, chosen: dict[str, Any]
+) -> None:
+    compare(engine, trace, chosen)
+
+
+@QUICK
+@given(engines(), traces(), st.booleans().flatmap(lambda pooled: choices(pooled=pooled, scaled=True)))
+def test_scaled_pools_equal_the_plain_ones(
+    engine: StepCoefficients, trace: RequestTrace, chosen: dict[str, Any]
+) -> None:
+    found = compare(engine, trace, chosen)
+    # Every second of every replica is a step, rest, loading or off, and the books hold each joule once.
+    active = found.energy_j["prefill"] + found.energy_j["decode"]
+    assert found.request_energy_j.sum() == pytest.approx(active, rel=1e-9)
+    assert found.series["power_w"].sum() * found.options.bin_s == pytest.approx(found.total_energy_j, rel=1e-9)
+    assert np.all(found.world.replicas["now_s"] == found.end_s)
+    assert found.end_s == found.makespan_s
+    assert np.all(found.world.replicas["free_blocks"] == found.world.engines["blocks"][0])
 
 
 @QUICK

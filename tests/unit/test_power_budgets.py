@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -97,6 +100,29 @@ def test_fair_shares_are_equal_below_one_limit(racks: list[tuple[float, tuple[Po
     assert np.ptp(shares) <= 1e-6
     assert float(caps.sum()) == pytest.approx(min(share * total, total), rel=1e-6)
     assert facts.throughput(divide_budget(facts)) >= facts.throughput(caps) * (1.0 - 1e-9)
+
+
+def test_the_search_of_a_rack_looks_at_that_rack_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    from joulewright.policy.power import allocation
+
+    seen: list[int] = []
+
+    def counting(uses: Sequence[PowerUse]) -> Any:
+        caps = exact(uses)
+
+        def counted(price: Any, part: slice) -> Any:
+            seen.append(price.size)
+            return caps(price, part)
+
+        return counted
+
+    exact = allocation._throughput_caps
+    monkeypatch.setattr(allocation, "_throughput_caps", counting)
+    racks = [(600.0, (use(), use(600.0), use(500.0)))] * 40
+    caps = divide_budget(tree(23_000.0, *racks))
+    assert caps.sum() == pytest.approx(23_000.0)
+    # Two levels, each of at most 300 trials of its part; all accelerators at every trial would be 40 times that.
+    assert sum(seen) <= 2 * 300 * caps.size
 
 
 def test_exchange_settles_at_the_fair_division() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -98,6 +99,25 @@ def test_routing(planned):
     assert frame["start"].to_list() == [hour(0), hour(1), hour(2)]
     assert frame["end"].to_list() == [hour(1), hour(2), hour(3)]
     assert set(frame.select("service", "region", "site", "fleet").rows()) == {("chat", "west", "a", "gpus")}
+
+
+def test_the_draw_of_a_point_is_computed_once_for_all_regions(planned, tiny, monkeypatch):
+    from joulewright.io import frames
+
+    names = ["west", "north", "east", "south"]
+    regions = tuple(Region(name=name, latency_ms={"a": 9.0}) for name in names)
+    wanted = tiny.service(STEPS, demand_token_s={name: tiny.series(4e3, STEPS) for name in names})
+    scenario = replace(planned[0], regions=regions, inference=(wanted,))
+    rates = {(name, "a", "gpus"): 1e3 * at for at, name in enumerate(names)}
+    schedule = tiny.schedule(scenario, services={"chat": rates})
+    calls, draw = [], frames.serving_draw
+    monkeypatch.setattr(frames, "serving_draw", lambda *args, **kw: calls.append(args) or draw(*args, **kw))
+    frame = routing_frame(scenario, schedule).filter(pl.col("start") == hour(0))
+    assert len(calls) == 1
+    # 6000 token/s take 6 accelerators; each region has its share, and the one without tokens no row.
+    assert frame["region"].to_list() == ["north", "east", "south"]
+    assert frame["accelerators"].to_list() == pytest.approx([1.0, 2.0, 3.0])
+    assert frame["power_mw"].sum() == pytest.approx(0.03)
 
 
 def test_routes_that_are_never_used_are_left_out(planned, tiny):

@@ -310,7 +310,7 @@ def test_the_context_of_the_model_is_the_limit() -> None:
     ("arguments", "message"),
     [
         ({"replicas": 0}, "replicas is 0; allowed is a whole number from 1"),
-        ({"router": "random"}, "there is no router 'random'; use round-robin, least-outstanding, power-aware"),
+        ({"router": "random"}, "there is no router 'random'; use round-robin, least-outstanding, power-aware, prefix"),
         ({"span_s": (5.0, 1.0)}, r"span_s is \(5.0, 1.0\) s"),
         ({"span_s": (float("nan"), None)}, "span_s"),
         ({"options": ServingOptions(budget=ServiceBudget(carbon_g=1.0))}, "no carbon intensity is given"),

@@ -57,6 +57,11 @@ def trace(**changes: Any) -> RequestTrace:
         ({"input_tokens": ["a", "b", "c"]}, "it must hold whole numbers"),
         ({"tenant": [0, 0, 1]}, "tenant of request 2 is 1; allowed is 0 to 0"),
         ({"block_hashes": [1, 2], "block_at": [0, 1, 2, 3]}, "block_at goes from 0 to 3 over 2 block hashes"),
+        (
+            {"block_hashes": [1, 2, 3], "block_at": [0, 1, 3, 3], "block_tokens": 6},
+            "request 1 has 2 block hashes for 6 tokens; blocks of 6 tokens make at most 1",
+        ),
+        ({"block_hashes": [], "block_at": [0, 0, 0, 0], "block_tokens": 0}, "block_tokens is 0; allowed is 1 to"),
         ({"block_hashes": [1, 2], "block_at": [0, 2]}, r"block_at has shape \(2,\); expected \(4,\)"),
     ],
 )
@@ -80,11 +85,35 @@ def test_parts_joins_and_tenants() -> None:
 
 
 def test_parts_keep_their_block_hashes() -> None:
-    part = trace(block_hashes=[9, 8, 7, 6], block_at=[0, 1, 2, 4]).part(1, 3)
+    whole = trace(block_hashes=[9, 8, 7, 6], block_at=[0, 1, 2, 4], block_tokens=4)
+    part = whole.part(1, 3)
     assert part.block_hashes is not None
     assert part.block_at is not None
     assert part.block_hashes.tolist() == [8, 7, 6]
     assert part.block_at.tolist() == [0, 1, 3]
+    joined = join_traces([whole.part(0, 1), part])
+    for name in ("block_hashes", "block_at", "block_tokens"):
+        np.testing.assert_array_equal(getattr(joined, name), getattr(whole, name))
+    with pytest.raises(TraceError, match=r"blocks of \[4, 512\] tokens; they must agree"):
+        join_traces([whole, trace(arrival_s=[2.0] * 3, block_hashes=[], block_at=[0, 0, 0, 0])])
+
+
+def test_tenants_keep_their_block_hashes_and_share_none() -> None:
+    whole = trace(
+        block_hashes=[9, 8, 9, 6], block_at=[0, 1, 2, 4], block_tokens=4, tenant=[0, 1, 0], tenants=("a", "b")
+    )
+    split = whole.by_tenant()
+    assert split["a"].block_hashes is not None
+    assert split["a"].block_hashes.tolist() == [9, 9, 6]
+    assert split["b"].block_at is not None
+    assert split["b"].block_at.tolist() == [0, 1]
+    merged = merge_traces(split | {"c": trace(arrival_s=[1.0, 3.0, 4.0])})
+    assert merged.block_hashes is not None
+    assert merged.block_at is not None
+    # Rows in the order a0, a2, b1, c0, c1, c2; 6 and 9 of a become 0 and 1, and 8 of b becomes 2.
+    assert merged.block_hashes.tolist() == [1, 1, 0, 2]
+    assert merged.block_at.tolist() == [0, 1, 3, 4, 4, 4, 4]
+    assert merge_traces({"a": trace()}).block_hashes is None
 
 
 def test_arrays_that_cannot_be_written_are_copied() -> None:
@@ -198,6 +227,32 @@ def test_a_mooncake_file_with_hashes(tmp_path: Path) -> None:
     assert (found.block_hashes.tolist(), found.block_at.tolist()) == ([1, 2, 1], [0, 2, 3])
 
 
+@pytest.mark.parametrize(
+    ("hash_ids", "message"),
+    [
+        ([1, 2], "request 1 has 2 block hashes for 512 tokens"),
+        ([None], "hash_ids of request 1 has an empty entry"),
+        (["a"], "hash_ids hold List"),
+    ],
+)
+def test_hashes_that_cannot_be(tmp_path: Path, hash_ids: list[Any], message: str) -> None:
+    rows = [
+        {"timestamp": 0, "input_length": 700, "output_length": 5, "hash_ids": None},
+        {"timestamp": 1, "input_length": 512, "output_length": 7, "hash_ids": hash_ids},
+    ]
+    path = tmp_path / "mooncake.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    with pytest.raises(TraceError, match=message):
+        read_requests(path)
+    path.write_text(json.dumps(rows[0]))
+    found = read_requests(path)
+    assert found.block_at is not None
+    assert found.block_at.tolist() == [0, 0]
+    path.write_text(json.dumps(rows[0] | {"hash_ids": 7}))
+    with pytest.raises(TraceError, match="hash_ids hold Int64; each request needs a list of whole numbers"):
+        read_requests(path)
+
+
 def engine_rows() -> list[dict[str, Any]]:
     return [
         {"queued_ts": 11.5, "input_toks": 7, "output_toks": 1, "first_token_ts": 12.0, "last_token_ts": 12.0},
@@ -279,12 +334,16 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         (lambda: ServingOptions(bin_s=0.0), r"bin_s is 0\.0 s; allowed is a positive number"),
         (lambda: ServingOptions(waiting_limit=0), "waiting_limit is 0"),
         (
-            lambda: ServingOptions(
-                autoscaling=Autoscaling(schedule=((0.0, 1),)),
-                disaggregation=Disaggregation(decode_replicas=1, link_bytes_s=1.0),
-            ),
-            "cannot be combined",
+            lambda: ServingOptions(decode_autoscaling=Autoscaling(schedule=((0.0, 1),))),
+            "decode_autoscaling is given, but there is no decode pool",
         ),
+        (
+            lambda: ServingOptions(prefix_hit_fraction=0.5, prefix_cache=PrefixCache()),
+            "prefix_hit_fraction is 0.5 and a prefix_cache is given",
+        ),
+        (lambda: PrefixCache(blocks="all"), "blocks of the prefix cache is 'all'"),
+        (lambda: ServiceBudget(tokens=1.0, midnight_s=86_401.0), r"midnight_s of the budget is 86401\.0 s"),
+        (lambda: ServiceBudget(midnight_s=3600.0), "the budget has no limit"),
         (lambda: PrefixCache(blocks=0), "blocks of the prefix cache is 0"),
         (lambda: Disaggregation(decode_replicas=0, link_bytes_s=1.0), "decode_replicas is 0"),
         (lambda: Disaggregation(decode_replicas=1, link_bytes_s=0.0), r"link_bytes_s is 0\.0 B/s"),

@@ -94,6 +94,19 @@ def test_the_spectrum_of_a_square_wave() -> None:
     assert band_amplitude(SQUARE / 1e6, 0.01, 2.5, 6.0) == pytest.approx(np.hypot(2.122, 1.273), rel=5e-3)
 
 
+def test_a_band_limits_its_oscillations_together() -> None:
+    # The harmonics of the square wave at 3 and 5 Hz have 2.122 and 1.273 MW, 2.475 MW together.
+    for most_w, broken in ((2.4e6, True), (2.6e6, False)):
+        found = swing_violations(SQUARE, 0.01, SwingLimits(bands=((2.5, 6.0, most_w),)))
+        assert bool(found) == broken
+    (told,) = swing_violations(SQUARE, 0.01, SwingLimits(bands=((2.5, 6.0, 2.4e6),)))
+    assert told.startswith("oscillations in 2.5-6 Hz have 2.4")
+    assert told.endswith("e+06 W together; allowed are 2.4e+06 W")
+    # Twice as long a series says the same.
+    twice = [band_amplitude(np.tile(SQUARE, times), 0.01, 2.5, 6.0) for times in (1, 2)]
+    assert twice[0] == pytest.approx(twice[1], rel=1e-9)
+
+
 @settings(deadline=None)
 @given(LOADS)
 def test_the_spectrum_keeps_the_variance(load: FloatArray) -> None:

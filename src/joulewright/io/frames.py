@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +14,6 @@ from joulewright.account import site_load
 from joulewright.model import (
     FloatArray,
     InferenceService,
-    Route,
     Scenario,
     Schedule,
     Segment,
@@ -118,32 +116,38 @@ def routing_frame(scenario: Scenario, schedule: Schedule) -> pl.DataFrame:
     services = {service.name: service for service in scenario.inference}
     blocks = []
     for name, entry in schedule.services.items():
+        draws = _point_draws(scenario, services[name], entry)
         for route, token_s in zip(entry.routes, entry.served_token_s, strict=True):
             if not np.any(token_s):
                 continue
-            accelerators, power_mw = _route_draw(scenario, services[name], entry, route)
+            together, whole, whole_mw = draws[route.site, route.fleet, route.point]
+            # Its share by tokens of what all regions take at that operating point.
+            share = np.divide(token_s, together, out=np.zeros(together.size), where=together > 0.0)
+            accelerators, power_mw = share * whole, share * whole_mw
             where = {"service": name, "region": route.region, "site": route.site, "fleet": route.fleet}
             drawn = {"token_s": token_s, "accelerators": accelerators, "power_mw": power_mw}
             blocks.append({**where, "point": route.point, **drawn})
     return _by_step(scenario, blocks, _ROUTING_SCHEMA)
 
 
-def _route_draw(
-    scenario: Scenario, service: InferenceService, entry: ServiceSchedule, route: Route
-) -> tuple[FloatArray, FloatArray]:
-    """Accelerators and power of a route: its share by tokens of what all regions take at that operating point."""
-    rates = {
-        other.region: rate
-        for other, rate in zip(entry.routes, entry.served_token_s, strict=True)
-        if replace(other, region=route.region) == route
-    }
-    together = np.sum(list(rates.values()), axis=0)
-    share = np.divide(rates[route.region], together, out=np.zeros(together.size), where=together > 0.0)
-    fleet = scenario.site(route.site).fleet(route.fleet)
-    at_points = np.zeros((len(service.points_on(fleet)), together.size))
-    at_points[route.point] = together
-    accelerators, power_mw = serving_draw(service, fleet, at_points, whole_replicas=entry.whole_replicas)
-    return share * accelerators, share * power_mw
+def _point_draws(
+    scenario: Scenario, service: InferenceService, entry: ServiceSchedule
+) -> dict[tuple[str, str, int], tuple[FloatArray, FloatArray, FloatArray]]:
+    """Tokens of all regions at each operating point of each fleet, and accelerators and power that they take."""
+    together: dict[tuple[str, str, int], FloatArray] = {}
+    for route, token_s in zip(entry.routes, entry.served_token_s, strict=True):
+        key = (route.site, route.fleet, route.point)
+        together[key] = together[key] + token_s if key in together else token_s
+    found = {}
+    for (site, name, point), token_s in together.items():
+        if not np.any(token_s):
+            continue
+        fleet = scenario.site(site).fleet(name)
+        at_points = np.zeros((len(service.points_on(fleet)), token_s.size))
+        at_points[point] = token_s
+        draw = serving_draw(service, fleet, at_points, whole_replicas=entry.whole_replicas)
+        found[site, name, point] = (token_s, *draw)
+    return found
 
 
 def set_points_frame(scenario: Scenario, schedule: Schedule) -> pl.DataFrame:

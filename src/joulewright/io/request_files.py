@@ -18,12 +18,13 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from joulewright.errors import DataError, TraceError
 from joulewright.io.atomic import write_file
@@ -204,15 +205,26 @@ def _mooncake(frame: pl.DataFrame) -> RequestTrace:
     trace = _trace((times - times[0]) / 1e3, frame, "input_length", "output_length")
     if "hash_ids" not in frame.columns:
         return trace
-    counts = frame["hash_ids"].list.len().fill_null(0).to_numpy()
-    return RequestTrace(
-        arrival_s=trace.arrival_s,
-        input_tokens=trace.input_tokens,
-        output_tokens=trace.output_tokens,
-        block_hashes=frame["hash_ids"].explode().drop_nulls().to_numpy(),
+    hashes, counts = _hash_ids(frame["hash_ids"])
+    return replace(
+        trace,
+        block_hashes=hashes,
         block_at=np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]),
         block_tokens=_HASH_BLOCK_TOKENS,
     )
+
+
+def _hash_ids(column: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Hashes of all requests one after the other, and how many each has."""
+    none = pl.List(pl.Null)
+    lists = column.cast(none) if column.dtype == pl.Null else column
+    if not (isinstance(lists.dtype, pl.List) and (lists.dtype == none or lists.dtype.inner.is_integer())):
+        raise TraceError(f"hash_ids hold {column.dtype}; each request needs a list of whole numbers")
+    empty = lists.list.eval(pl.element().is_null()).list.any().fill_null(value=False)
+    if empty.any():
+        raise TraceError(f"hash_ids of request {empty.arg_max()} has an empty entry; it must hold whole numbers")
+    counts = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
+    return lists.cast(pl.List(pl.Int64)).explode().drop_nulls().to_numpy(), counts
 
 
 def _queued(frame: pl.DataFrame) -> pl.DataFrame:
@@ -235,13 +247,7 @@ def _table(frame: pl.DataFrame) -> RequestTrace:
         row = int(tenant.is_null().arg_max() or 0)
         raise TraceError(f"tenant of request {row} is empty; name one in every row or leave the column out")
     names, numbers = np.unique(tenant.to_numpy().astype(str), return_inverse=True)
-    return RequestTrace(
-        arrival_s=trace.arrival_s,
-        input_tokens=trace.input_tokens,
-        output_tokens=trace.output_tokens,
-        tenant=numbers.astype(np.int64),
-        tenants=tuple(names.tolist()),
-    )
+    return replace(trace, tenant=numbers.astype(np.int64), tenants=tuple(names.tolist()))
 
 
 def _trace(arrival_s: FloatArray, frame: pl.DataFrame, inputs: str, outputs: str) -> RequestTrace:

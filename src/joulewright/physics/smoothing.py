@@ -236,7 +236,8 @@ class SwingLimits:
     range_window_s : float
         Length of the sliding window [s].
     bands : tuple of (float, float, float)
-        Lowest and highest frequency [Hz] and the largest amplitude of one oscillation in between [W].
+        Lowest and highest frequency [Hz] and the largest amplitude of all oscillations in between together, as
+        :func:`band_amplitude` has it [W]; a single one counts with its own.
     """
 
     ramp_up_w_per_s: float | None = None
@@ -279,7 +280,9 @@ def swing_violations(power_w: FloatArray, step_s: float, limits: SwingLimits) ->
     for low, high, most in limits.bands:
         amplitude = band_amplitude(power, step_s, low, high)
         if amplitude > most * (1.0 + 1e-9):
-            found.append(f"an oscillation of {amplitude:.6g} W lies in {low:g}-{high:g} Hz; allowed are {most:.6g} W")
+            found.append(
+                f"oscillations in {low:g}-{high:g} Hz have {amplitude:.6g} W together; allowed are {most:.6g} W"
+            )
     return tuple(found)
 
 
@@ -332,7 +335,17 @@ def amplitude_spectrum(power_w: FloatArray, step_s: float) -> tuple[FloatArray, 
 
 
 def band_amplitude(power_w: FloatArray, step_s: float, low_hz: float, high_hz: float) -> float:
-    """Amplitude that all oscillations between two frequencies have together (root of the sum of squares) [W].
+    """Amplitude that all oscillations between two frequencies have together [W].
+
+    Notes
+    -----
+    The root of the sum of squared one-sided amplitudes, by Parseval the square root of twice the power in the band: of
+    one oscillation its own amplitude, however long the series is. The sum of amplitudes instead would grow with the
+    length of the series, as does the number of frequencies over which one oscillation spreads.
+
+    References
+    ----------
+    Choukse et al. (2025), arXiv:2508.14318: specifications of sites limit bands of frequencies, not single lines.
 
     Raises
     ------

@@ -15,6 +15,8 @@ from joulewright.model.timeline import FloatArray
 from joulewright.physics.power_cap import CapCurve
 
 _HALVINGS = 200
+_CapsAt = Callable[[FloatArray, slice], FloatArray]
+"""Caps of a part of the accelerators at their prices of power."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +111,21 @@ class PowerTree:
             for use, cap in zip(self.uses, cap_w.tolist(), strict=True)
         )
 
+    def least_w(self) -> FloatArray:
+        """Smallest caps [W], shape ``(N,)``.
+
+        Raises
+        ------
+        InfeasibleError
+            If even they break a limit; the message names the node.
+        """
+        least = np.array([use.least_w for use in self.uses])
+        for overload in self.overloads(least):
+            raise InfeasibleError(
+                f"the smallest caps do not fit: {overload}; raise the limit or switch accelerators off"
+            )
+        return least
+
     def overloads(self, cap_w: FloatArray) -> tuple[str, ...]:
         """Nodes whose limit the caps break, with the power found."""
         return tuple(
@@ -158,30 +175,26 @@ def divide_budget(tree: PowerTree, *, aim: Literal["throughput", "fair"] = "thro
     [150.0, 150.0, 300.0, 300.0]
     """
     uses = tree.uses
-    least = np.array([use.least_w for use in uses])
-    for overload in tree.overloads(least):
-        raise InfeasibleError(f"the smallest caps do not fit: {overload}; raise the limit or switch accelerators off")
     if aim not in ("throughput", "fair"):
         raise ScenarioError(f"aim is {aim!r}; use 'throughput' or 'fair'")
-    caps_at = _throughput_caps(uses) if aim == "throughput" else _fair_caps(uses)
+    least = tree.least_w()
+    caps_at = _throughput_caps(uses) if aim == "throughput" else _fair_caps(uses, least)
     price = np.zeros(len(uses))
     for node, part in tree.nodes:
-        if float(caps_at(price)[part].sum()) > node.limit_w:
-            price[part] = _raised(caps_at, price, part, node.limit_w)
-    caps = caps_at(price)
+        if float(caps_at(price[part], part).sum()) > node.limit_w:
+            price[part] = _raised(caps_at, price[part], part, node.limit_w)
+    caps = caps_at(price, slice(None))
     if aim == "throughput":
         _fill_up(tree, caps)
     return caps
 
 
-def _raised(caps_at: Callable[[FloatArray], FloatArray], price: FloatArray, part: slice, limit_w: float) -> FloatArray:
+def _raised(caps_at: _CapsAt, price: FloatArray, part: slice, limit_w: float) -> FloatArray:
     """Prices of a part, lifted to the lowest common level at which its limit holds."""
     low, high = 0.0, 1.0
-    trial = price.copy()
 
     def needed(level: float) -> float:
-        trial[part] = np.maximum(price[part], level)
-        return float(caps_at(trial)[part].sum())
+        return float(caps_at(np.maximum(price, level), part).sum())
 
     while needed(high) > limit_w:
         low, high = high, 2.0 * high
@@ -192,7 +205,7 @@ def _raised(caps_at: Callable[[FloatArray], FloatArray], price: FloatArray, part
         if middle in (low, high):
             break
         low, high = (middle, high) if needed(middle) > limit_w else (low, middle)
-    return np.maximum(price[part], high)
+    return np.maximum(price, high)
 
 
 def _fill_up(tree: PowerTree, caps: FloatArray) -> None:
@@ -206,7 +219,7 @@ def _fill_up(tree: PowerTree, caps: FloatArray) -> None:
         caps[position] += max(0.0, min(room, tree.uses[position].curve.knee_w - float(caps[position])))
 
 
-def _throughput_caps(uses: Sequence[PowerUse]) -> Callable[[FloatArray], FloatArray]:
+def _throughput_caps(uses: Sequence[PowerUse]) -> _CapsAt:
     """Caps at which one more watt gains as much work as it costs."""
     floor, knee, exponent, least, weight = (
         np.array(values)
@@ -217,25 +230,27 @@ def _throughput_caps(uses: Sequence[PowerUse]) -> Callable[[FloatArray], FloatAr
     )
     span = knee - floor
 
-    def caps(price: FloatArray) -> FloatArray:
+    slope = weight * exponent / span
+    with np.errstate(divide="ignore"):
+        power = np.where(exponent < 1.0, 1.0 / np.minimum(exponent - 1.0, -1e-12), 0.0)
+
+    def caps(price: FloatArray, part: slice) -> FloatArray:
         # weight a ((x - floor) / span)^(a - 1) / span = price; with a = 1 the slope is constant.
-        slope = weight * exponent / span
-        ratio = np.divide(price, slope)
-        with np.errstate(divide="ignore", over="ignore"):
-            power = np.where(exponent < 1.0, 1.0 / np.minimum(exponent - 1.0, -1e-12), 0.0)
-            level = np.where(exponent < 1.0, np.maximum(ratio, 1e-300) ** power, np.where(ratio <= 1.0, 1.0, 0.0))
-        return np.asarray(np.maximum(least, floor + span * np.minimum(level, 1.0)))
+        ratio = price / slope[part]
+        with np.errstate(over="ignore"):
+            curved = np.maximum(ratio, 1e-300) ** power[part]
+        level = np.where(exponent[part] < 1.0, curved, np.where(ratio <= 1.0, 1.0, 0.0))
+        return np.asarray(np.maximum(least[part], floor[part] + span[part] * np.minimum(level, 1.0)))
 
     return caps
 
 
-def _fair_caps(uses: Sequence[PowerUse]) -> Callable[[FloatArray], FloatArray]:
+def _fair_caps(uses: Sequence[PowerUse], least: FloatArray) -> _CapsAt:
     """Caps at one share of what each can use; the price is the share given up, over the share given."""
-    least = np.array([use.least_w for use in uses])
-    knee = np.maximum(least, np.array([use.curve.knee_w for use in uses]))
+    room = np.maximum(least, np.array([use.curve.knee_w for use in uses])) - least
 
-    def caps(price: FloatArray) -> FloatArray:
-        return np.asarray(least + (knee - least) / (1.0 + price))
+    def caps(price: FloatArray, part: slice) -> FloatArray:
+        return np.asarray(least[part] + room[part] / (1.0 + price))
 
     return caps
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from joulewright.errors import InfeasibleError, ScenarioError
+from joulewright.errors import ScenarioError
 from joulewright.model.timeline import FloatArray
 from joulewright.policy.power.allocation import PowerTree
 
@@ -39,19 +39,20 @@ def exchange_tokens(
 ) -> Exchange:
     """Divide a budget by pairwise exchange, from an even start.
 
-    In each round random pairs of neighbours even out the share of what they can use, as far as the limits of the
-    nodes between them allow. No accelerator knows more than its neighbour's cap and wish, and the sum of the caps of
-    a pair never changes, so that the budget holds in every round.
+    In each round disjoint pairs of neighbours, at one of the distances and from a place both drawn at random, even out
+    the share of what they can use. A swap that would carry power into a full node is taken back. No accelerator knows
+    more than its neighbour's cap and wish, and the sum of the caps of a pair never changes, so that the budget holds in
+    every round, and what the start leaves unused stays so.
 
     Parameters
     ----------
     tree : PowerTree
         Limits and accelerators.
     rounds : int
-        Rounds; in each every accelerator meets one neighbour.
+        Rounds; in each an accelerator meets one neighbour at most: who finds none free waits.
     links : int
-        Neighbours of each accelerator: the next ones on a ring in both directions, and with 4 also those a square
-        root of their number away, as on a torus.
+        Neighbours of each accelerator: the next ones on a ring in both directions, and with 4 also those the square
+        root of the number of accelerators away, as on a torus.
     most_w : float
         Most power that a pair moves in a round [W].
     seed : int
@@ -60,8 +61,8 @@ def exchange_tokens(
     Returns
     -------
     Exchange
-        Of the fair aim of :func:`joulewright.policy.power.divide_budget`, which it approaches where no limit below
-        the root binds.
+        Caps, rounds until they settle, and the caps after every round. Where no limit below the root binds, they
+        approach those of :func:`joulewright.policy.power.divide_budget` with the aim ``fair``.
 
     Raises
     ------
@@ -72,7 +73,8 @@ def exchange_tokens(
 
     References
     ----------
-    Mueller et al. (2024), "BlitzCoin: Fully Decentralized Hardware Power Management for Accelerator-Rich SoCs", ISCA.
+    Cochet et al. (2024), "BlitzCoin: Fully Decentralized Hardware Power Management for Accelerator-Rich SoCs", ISCA:
+    tokens of power evened out between neighbours. This is a model of that in rounds, without its hardware.
 
     Examples
     --------
@@ -87,7 +89,7 @@ def exchange_tokens(
         raise ScenarioError(
             f"rounds is {rounds}, links {links} and most_w {most_w} W; allowed are at least 1, 2 or 4, and above 0 W"
         )
-    least = np.array([use.least_w for use in tree.uses])
+    least = tree.least_w()
     wish = np.maximum(least, np.array([use.curve.knee_w for use in tree.uses])) - least
     start = _even_start(tree, least, wish)
     caps, history = start.copy(), [start]
@@ -102,8 +104,6 @@ def exchange_tokens(
 
 def _even_start(tree: PowerTree, least: FloatArray, wish: FloatArray) -> FloatArray:
     """Every node gives its parts even rooms beyond the smallest caps, whatever they wish."""
-    for overload in tree.overloads(least):
-        raise InfeasibleError(f"the smallest caps do not fit: {overload}; raise the limit or switch accelerators off")
     extra = wish.copy()
     for node, part in tree.nodes:
         room = node.limit_w - float(least[part].sum())

@@ -24,7 +24,7 @@ SERVED, REFUSED_ENERGY, REFUSED_CARBON, REFUSED_TOKENS, REFUSED_GPU, REFUSED_QUE
 REASONS = ("served", "energy budget", "carbon budget", "token budget", "GPU-hour budget", "queue full")
 """What became of a request, by the number in its row."""
 
-ROUND_ROBIN, LEAST_OUTSTANDING, CONSOLIDATE = range(3)
+ROUND_ROBIN, LEAST_OUTSTANDING, CONSOLIDATE, PREFIXES = range(4)
 
 BUCKETS = 4096
 LEAST_S, GROWTH = 1e-6, 1.01
@@ -35,8 +35,8 @@ J_PER_KWH = 3.6e6
 
 FULL_SLOTS, FULL_SERIES = 1, 2
 """Why the loop stopped early: no room for a request, or for more time."""
-MARGIN_S = 600.0
-"""Room that the series keeps behind the beginning of a step."""
+ABSENT = -2
+"""Of a block in a prefix cache: not there. From -1 on it is in the chain of the last uses; below, held by sequences."""
 REBASE_STEPS = 4096
 """Steps after which running sums begin anew."""
 
@@ -49,7 +49,7 @@ SLOT = np.dtype(
     [
         *_fields(
             "request joined_step start_step input output tenant replica generated target done chunk cached preemptions "
-            "before after wheel_before wheel_after wheel_at growing transferred",
+            "before after wheel_before wheel_after wheel_at growing transferred name_at names held",
             "i8",
         ),
         *_fields(
@@ -76,19 +76,28 @@ RUN = np.dtype(
         *_fields(
             "next status free_slot live turn transfers sent router fill first_decoder replicas max_sequences "
             "token_budget block_tokens wheel_mask bins_per_intensity budgeted waiting_limit cache_blocks "
-            "cache_block_tokens shared_cache recording scaling schedule_at least_replicas short arrived served "
-            "refusals first_bin",
+            "cache_block_tokens shared_cache paged blocks_per_name name_base recording short arrived served refusals "
+            "first_bin",
             "i8",
         ),
         *_fields(
-            "start_s bin_s span_end_s hit_fraction transfer_bytes_s transfer_latency_s tick_s interval_s load_s load_w "
-            "off_w per_replica hold_s calm_s rate rate_weight arrivals_then last_finish_s limit_j limit_g limit_tokens "
-            "limit_gpu_s reserved_j reserved_s worst_intensity log_growth objective_ttft_s objective_tpot_s "
-            "objective_e2e_s",
+            "start_s bin_s span_end_s margin_s midnight_s hit_fraction transfer_bytes_s transfer_latency_s "
+            "last_finish_s limit_j limit_g limit_tokens limit_gpu_s reserved_j reserved_s worst_intensity log_growth "
+            "objective_ttft_s objective_tpot_s objective_e2e_s",
             "f8",
         ),
     ]
 )
+"""``margin_s`` is the room that the series keeps behind the beginning of a step: its time, loading and a transfer."""
+POOL = np.dtype(
+    [
+        *_fields("first last least_replicas schedule_at schedule_last", "i8"),
+        *_fields(
+            "tick_s interval_s load_s load_w off_w per_replica hold_s calm_s rate rate_weight arrivals_then", "f8"
+        ),
+    ]
+)
+"""Replicas of a pool and the rule that scales it; without one its next decision ``tick_s`` is never."""
 ENGINE = np.dtype(
     [
         *_fields(" ".join(StepCoefficients._fields), "f8"),
@@ -118,14 +127,16 @@ CACHE = np.dtype(_fields("head tail count", "i8"))
 class World(NamedTuple):
     """Everything the loop works on, with R replicas and T bins.
 
-    ``slots`` and ``transfers`` have the shape of requests in flight, ``engines`` ``(2,)`` for the first pool and the
-    decode pool, ``due_s`` ``(R,)``: when something next happens at a replica, ``wheel`` ``(R, W)``: the sequences whose
-    window fills or that finish up to W steps ahead, ``crossing`` ``(R, block_tokens)``: sequences that need a block at
-    steps of that remainder, ``series`` ``(T, 6)``.
+    ``slots`` and ``transfers`` have the shape of requests in flight, ``engines`` and ``pools`` ``(2,)`` for the first
+    pool and the decode pool, ``due_s`` ``(R,)``: when something next happens at a replica, ``wheel`` ``(R, W)``: the
+    sequences whose window fills or that finish up to W steps ahead, ``crossing`` ``(R, block_tokens)``: sequences that
+    need a block at steps of that remainder, ``series`` ``(T, 6)``, ``hashes``: numbers of the blocks of prompts,
+    ``cache_before`` and ``cache_after`` ``(C, B)``: the chain of B blocks in each of C prefix caches.
     """
 
     run: RecordArray
     engines: RecordArray
+    pools: RecordArray
     replicas: RecordArray
     due_s: FloatArray
     slots: RecordArray
@@ -141,7 +152,6 @@ class World(NamedTuple):
     days: RecordArray
     schedule_s: FloatArray
     schedule: IntArray
-    hash_at: IntArray
     hashes: IntArray
     caches: RecordArray
     cache_before: IntArray
@@ -149,9 +159,10 @@ class World(NamedTuple):
 
 
 class Requests(NamedTuple):
-    """Columns of a trace as the loop reads them, shape ``(N,)``."""
+    """Columns of a trace as the loop reads them, shape ``(N,)``; ``block_at`` ``(N + 1,)``, or empty without blocks."""
 
     arrival_s: FloatArray
     input_tokens: IntArray
     output_tokens: IntArray
     tenant: IntArray
+    block_at: IntArray

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -261,13 +261,4 @@ def assign_tenants(trace: RequestTrace, shares: dict[str, float], *, seed: int =
     if weight.size == 0 or not np.all(np.isfinite(weight) & (weight >= 0.0)) or weight.sum() == 0.0:
         raise TraceError(f"the shares of tenants are {shares}; give names with shares of at least 0, not all of them 0")
     drawn = stream(seed, "tenants").choice(weight.size, size=len(trace), p=weight / weight.sum())
-    return RequestTrace(
-        arrival_s=trace.arrival_s,
-        input_tokens=trace.input_tokens,
-        output_tokens=trace.output_tokens,
-        tenant=drawn.astype(np.int64),
-        tenants=tuple(shares),
-        block_hashes=trace.block_hashes,
-        block_at=trace.block_at,
-        block_tokens=trace.block_tokens,
-    )
+    return replace(trace, tenant=drawn.astype(np.int64), tenants=tuple(shares))

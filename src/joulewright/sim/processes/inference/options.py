@@ -14,8 +14,8 @@ from joulewright.model.timeline import FloatArray
 from joulewright.physics.inference.step import StepCoefficients
 from joulewright.sim.processes.inference.budgets import ServiceBudget
 
-Router = Literal["round-robin", "least-outstanding", "power-aware"]
-ROUTERS: tuple[Router, ...] = ("round-robin", "least-outstanding", "power-aware")
+Router = Literal["round-robin", "least-outstanding", "power-aware", "prefix-aware"]
+ROUTERS: tuple[Router, ...] = ("round-robin", "least-outstanding", "power-aware", "prefix-aware")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,18 +24,30 @@ class PrefixCache:
 
     Attributes
     ----------
-    blocks : int or None
-        Blocks that fit; None keeps all.
+    blocks : int, "free" or None
+        Blocks of the trace that fit into a store beside the replicas; None keeps all. With ``free`` each replica keeps
+        blocks where it has computed them, as long as no sequence needs the room, and sequences with the same blocks
+        share them.
     shared : bool
-        One pool for all replicas, or one each.
+        One store for all replicas, or one each, which is lost when the replica goes off; ``free`` always is one each.
+
+    Raises
+    ------
+    ScenarioError
+        If ``blocks`` is no positive whole number.
     """
 
-    blocks: int | None = None
+    blocks: int | Literal["free"] | None = None
     shared: bool = True
 
     def __post_init__(self) -> None:
-        if self.blocks is not None:
+        if self.blocks is not None and self.blocks != "free":
             _whole(self.blocks, "blocks of the prefix cache", 1)
+
+    @property
+    def common(self) -> bool:
+        """Whether all replicas have one store."""
+        return self.shared and self.blocks != "free"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,16 +82,17 @@ class Disaggregation:
 
 @dataclass(frozen=True, kw_only=True)
 class Autoscaling:
-    """Switching replicas on and off, by requests in the system, by their rate, or by a schedule.
+    """Switching the replicas of a pool on and off, by requests in it, by their rate, or by a schedule.
 
-    Exactly one of ``requests_per_replica``, ``rate_per_replica_s`` and ``schedule`` says how many are wanted.
+    Exactly one of ``requests_per_replica``, ``rate_per_replica_s`` and ``schedule`` says how many are wanted. A replica
+    that is to go off takes no further requests and finishes those it has.
 
     Attributes
     ----------
     requests_per_replica : float or None
-        Waiting and running requests that one replica shall have.
+        Waiting and running requests that one replica shall have; in a decode pool with those whose cache is on its way.
     rate_per_replica_s : float or None
-        Arrivals that one replica shall have [1/s], averaged over ``rate_window_s``.
+        Arrivals at the pool that one replica shall have [1/s], averaged over ``rate_window_s``.
     schedule : tuple of (float, int)
         Times [s] in rising order, and the replicas wanted from then on.
     least_replicas : int
@@ -207,13 +220,16 @@ class ServingOptions:
     waiting_limit : int or None
         Requests that wait at a replica before further ones are refused.
     fill_sequences : int or None
-        Requests the power-aware router gives one replica before the next; None takes ``max_sequences``.
+        Requests that the power-aware and the prefix-aware router give one replica before others; None takes
+        ``max_sequences``.
     bin_s : float
         Step of the power series [s].
     water_l_per_kwh : float
         Water usage effectiveness [l/kWh].
     disaggregation, autoscaling, budget, objectives
         Decode pool, switching of replicas, limits per day and latency objectives, where wanted.
+    decode_autoscaling : Autoscaling or None
+        Switching of the decode pool; None takes the rule of ``autoscaling`` for it, too.
 
     Raises
     ------
@@ -234,6 +250,7 @@ class ServingOptions:
     water_l_per_kwh: float = 0.0
     disaggregation: Disaggregation | None = None
     autoscaling: Autoscaling | None = None
+    decode_autoscaling: Autoscaling | None = None
     budget: ServiceBudget | None = None
     objectives: LatencyObjectives = field(default_factory=LatencyObjectives)
 
@@ -254,8 +271,22 @@ class ServingOptions:
             raise ScenarioError(f"prefix_hit_fraction is {self.prefix_hit_fraction}; allowed is 0 up to below 1")
         _real(self.bin_s, "bin_s", "s", positive=True)
         _real(self.water_l_per_kwh, "water_l_per_kwh", "l/kWh")
-        if self.disaggregation is not None and self.autoscaling is not None:
-            raise ScenarioError("autoscaling and disaggregation cannot be combined; leave one of them out")
+        if self.decode_autoscaling is not None and self.disaggregation is None:
+            raise ScenarioError("decode_autoscaling is given, but there is no decode pool; give disaggregation as well")
+        self._check_names()
+
+    @property
+    def scaling(self) -> tuple[Autoscaling | None, Autoscaling | None]:
+        """Rules of the first pool and of the decode pool."""
+        decode = self.decode_autoscaling or self.autoscaling
+        return self.autoscaling, None if self.disaggregation is None else decode
+
+    def _check_names(self) -> None:
+        if self.prefix_cache is not None and self.prefix_hit_fraction > 0.0:
+            raise ScenarioError(
+                f"prefix_hit_fraction is {self.prefix_hit_fraction} and a prefix_cache is given; hits come from a "
+                "stated share or from the blocks that the trace names: leave one of them out"
+            )
 
 
 def _whole(value: object, name: str, least: int) -> None:

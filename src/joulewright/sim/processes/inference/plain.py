@@ -1,163 +1,182 @@
-"""The serving loop in plain Python: replicas behind a router, without pools, scaling and budgets.
+"""The serving loop in plain Python, without budgets and carbon.
 
-Written to be read and to hold the compiled loop to: a step walks over all its sequences.
+Written to be read and to hold the compiled loop to.
 """
 
 from __future__ import annotations
 
+import heapq
 import math
-from collections import deque
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from joulewright.errors import ScenarioError
-from joulewright.physics.inference.step import StepCoefficients, step
-from joulewright.sim.processes.inference.options import Router, ServingOptions
+from joulewright.physics.inference.step import StepCoefficients
+from joulewright.sim.processes.inference.options import Autoscaling, Router, ServingOptions
+from joulewright.sim.processes.inference.plain_cache import PlainCache
+from joulewright.sim.processes.inference.plain_replica import PlainReplica, PlainRequest, State
 from joulewright.sim.processes.inference.requests import RequestTrace
+from joulewright.sim.processes.inference.setup import ServingSetup
 
 
 @dataclass(eq=False)
-class PlainRequest:
-    """A request and what became of it; times in s, energy in J."""
+class PlainPool:
+    """Replicas that are scaled together."""
 
-    arrival_s: float
-    input_tokens: int
-    output_tokens: int
-    generated: int = 0
-    cached: int = 0
-    """Tokens of context in the cache."""
-    prompt: int = 0
-    """Tokens to have there before the next token can come: the prompt, and after preemption the answer so far."""
-    preemptions: int = 0
-    first_token_s: float = math.nan
-    finish_s: float = math.nan
-    prefill_j: float = 0.0
-    decode_j: float = 0.0
+    replicas: list[PlainReplica]
+    rule: Autoscaling | None
+    tick_s: float = 0.0
+    calm_s: float = 0.0
+    rate: float = 0.0
+    counted: int = 0
+    """Arrivals up to the decision before."""
 
-
-@dataclass(eq=False)
-class PlainReplica:
-    """One replica: its queue, its sequences in the order of admission, and its books."""
-
-    k: StepCoefficients
-    options: ServingOptions
-    waiting: deque[PlainRequest] = field(default_factory=deque)
-    running: list[PlainRequest] = field(default_factory=list)
-    chunks: list[tuple[PlainRequest, int]] = field(default_factory=list)
-    now_s: float = 0.0
-    end_s: float = math.inf
-    idle_s: float = 0.0
-    steps: list[list[tuple[int, int]]] = field(default_factory=list)
-    """Tokens in the cache before, and scheduled in, each step of each sequence."""
-
-    @property
-    def outstanding(self) -> int:
-        """Requests that wait or run."""
-        return len(self.waiting) + len(self.running)
+    def __post_init__(self) -> None:
+        if self.rule is None:
+            self.tick_s = math.inf
+            return
+        awake = self.rule.schedule[0][1] if self.rule.schedule else self.rule.least_replicas
+        for replica in self.replicas[awake:]:
+            replica.state = "off"
 
     def advance(self, until_s: float) -> None:
-        """Complete steps that end by a time, and begin those before it."""
-        while True:
-            if self.chunks:
-                if self.end_s > until_s:
-                    return
-                self._complete()
-            if not self.outstanding or self.now_s >= until_s:
-                return
-            self._begin()
+        """Bring all replicas to a time."""
+        for replica in self.replicas:
+            replica.advance(until_s)
 
-    def _blocks(self, tokens: int) -> int:
-        return math.ceil(tokens / self.options.block_tokens)
-
-    def _free_blocks(self) -> int:
-        held = sum(self._blocks(max(request.cached, request.prompt)) for request in self.running)
-        return int(self.k.kv_capacity_tokens) // self.options.block_tokens - held
-
-    def _begin(self) -> None:
-        """Schedule a step and book its energy."""
-        preempted = self._find_blocks()
-        budget = self.options.token_budget
-        decodes = [request for request in self.running if request.cached >= request.prompt]
-        self.chunks = [(request, 1) for request in decodes]
-        budget -= len(decodes)
-        for request in self.running:
-            if request.cached < request.prompt:
-                budget -= self._chunk(request, budget)
-        while self.waiting and not preempted and budget > 0 and len(self.running) < self.options.max_sequences:
-            request = self.waiting[0]
-            # Blocks that decodes of this step take are gone.
-            growing = sum(request.cached % self.options.block_tokens == 0 for request in decodes)
-            if self._blocks(request.prompt) > self._free_blocks() - growing:
+    def quietest(self, time_s: float) -> PlainReplica:
+        """The one with the fewest requests of those that are on, or else loading; if there is none, one is woken."""
+        states: tuple[State, ...] = ("on", "loading", "draining", "off")
+        for state in states:
+            found = [replica for replica in self.replicas if replica.state == state]
+            if found:
                 break
-            self.running.append(self.waiting.popleft())
-            hit = int(self.options.prefix_hit_fraction * request.input_tokens)
-            hit -= hit % self.options.block_tokens
-            request.cached = min(hit, request.prompt - 1)
-            budget -= self._chunk(request, budget)
-        self._book(len(decodes))
+        chosen = self.replicas[0] if state == "off" else min(found, key=lambda replica: replica.outstanding)
+        self._wake(chosen, time_s)
+        return chosen
 
-    def _find_blocks(self) -> bool:
-        """Preempt from the end of the order of admission until every decode has a block."""
-        preempted = False
-        while True:
-            decodes = [request for request in self.running if request.cached >= request.prompt]
-            needed = sum(request.cached % self.options.block_tokens == 0 for request in decodes)
-            if needed <= self._free_blocks():
-                return preempted
-            last = self.running.pop()
-            last.prompt, last.cached = last.input_tokens + last.generated, 0
-            last.preemptions += 1
-            self.waiting.appendleft(last)
-            preempted = True
+    def control(self, time_s: float, *, coming: int, arrived: int) -> None:
+        """Switch replicas on, or off after a calm time."""
+        rule = self.rule
+        if rule is None:
+            return
+        self.tick_s += rule.interval_s
+        load = float(coming + sum(replica.outstanding for replica in self.replicas))
+        if rule.rate_per_replica_s is not None:
+            weight = -math.expm1(-rule.interval_s / rule.rate_window_s)
+            self.rate += weight * ((arrived - self.counted) / rule.interval_s - self.rate)
+            self.counted, load = arrived, self.rate
+        per_replica = rule.requests_per_replica or rule.rate_per_replica_s or 1.0
+        wanted = max(math.ceil(load / per_replica), rule.least_replicas)
+        for number, (begin_s, count) in enumerate(rule.schedule):
+            if number == 0 or begin_s <= time_s:
+                wanted = count
+        self._switch(min(wanted, len(self.replicas)), time_s, hold_s=0.0 if rule.schedule else rule.hold_s)
 
-    def _chunk(self, request: PlainRequest, budget: int) -> int:
-        tokens = min(request.prompt - request.cached, budget)
-        self.chunks.append((request, tokens))
-        return tokens
+    def _switch(self, wanted: int, time_s: float, *, hold_s: float) -> None:
+        on = sum(replica.state in ("on", "loading") for replica in self.replicas)
+        if wanted >= on:
+            self.calm_s = time_s
+        asleep = [replica for state in ("draining", "off") for replica in self.replicas if replica.state == state]
+        for replica in asleep[: max(wanted - on, 0)]:
+            self._wake(replica, time_s)
+        if time_s - self.calm_s < hold_s:
+            return
+        awake = [replica for replica in reversed(self.replicas) if replica.state == "on"]
+        for replica in awake[: max(on - wanted, 0)]:
+            replica.state = "draining"
+            if not replica.outstanding:
+                replica.rest(time_s)
+                replica.switch_off()
 
-    def _seen(self, context: int) -> float:
-        k = self.k
-        return k.global_fraction * context + (1.0 - k.global_fraction) * min(context, k.window_tokens)
+    def _wake(self, replica: PlainReplica, time_s: float) -> None:
+        if replica.state == "draining":
+            replica.state = "on"
+        if replica.state == "off":
+            replica.rest(time_s)
+            replica.state, replica.ready_s = "loading", time_s + (self.rule.load_s if self.rule else 0.0)
 
-    def _book(self, decodes: int) -> None:
-        k = self.k
-        seen = [self._seen(request.cached) for request, _ in self.chunks]
-        pairs = [tokens * (context + 0.5 * tokens) for context, (_, tokens) in zip(seen, self.chunks)]
-        total = sum(tokens for _, tokens in self.chunks)
-        found = step(k, tokens=total, sequences=len(self.running), kv_tokens=sum(seen), attention_pairs=sum(pairs))
-        self.end_s = self.now_s + float(found.time_s)
-        # Each sequence has caused its reads of the cache and its operations; the rest is shared by tokens.
-        parts = k.gpus / k.stages
-        read_j = [parts * k.kv_w * k.kv_bytes_per_token * context / k.raw_bytes_per_s for context in seen]
-        done = [
-            k.flops_per_token * tokens + k.flops_per_token_context * pair
-            for pair, (_, tokens) in zip(pairs, self.chunks)
-        ]
-        done_j = [parts * k.compute_w * flops / k.raw_flops_per_s for flops in done]
-        plain_s = parts * sum(done) / (k.gpus * k.raw_flops_per_s * float(found.compute_utilization))
-        raw_j = float(found.raw_power_w) * plain_s * k.gpus
-        ratio = float(found.energy_j) / raw_j
-        shared_j = (raw_j - sum(read_j) - sum(done_j)) / total
-        for number, (request, tokens) in enumerate(self.chunks):
-            used_j = ratio * (tokens * shared_j + read_j[number] + done_j[number])
-            if number < decodes:
-                request.decode_j += used_j
-            else:
-                request.prefill_j += used_j
-        self.steps.append([(request.cached, tokens) for request, tokens in self.chunks])
 
-    def _complete(self) -> None:
-        self.now_s = self.end_s
-        for request, tokens in self.chunks:
-            request.cached += tokens
-            if request.cached < request.prompt:
-                continue
-            request.generated += 1
-            if request.generated == 1:
-                request.first_token_s = self.now_s
-            if request.generated == request.output_tokens:
-                request.finish_s = self.now_s
-                self.running.remove(request)
-        self.chunks = []
+@dataclass(eq=False)
+class PlainFleet:
+    """The pools, the router and what is on its way between pools."""
+
+    setup: ServingSetup
+    pools: tuple[PlainPool, PlainPool]
+    turn: int = 0
+    arrived: int = 0
+    sent: int = 0
+    ways: list[tuple[float, int, PlainRequest]] = field(default_factory=list)
+    """Transfers as a heap by time and order."""
+
+    @property
+    def replicas(self) -> list[PlainReplica]:
+        """Those of the first pool, then those of the decode pool."""
+        return [replica for pool in self.pools for replica in pool.replicas]
+
+    @property
+    def busy(self) -> bool:
+        """Whether any request is in flight."""
+        return bool(self.ways) or any(replica.outstanding for replica in self.replicas)
+
+    def send(self, request: PlainRequest, time_s: float) -> None:
+        """Send the cache of a prompt to the decode pool."""
+        k, way = self.setup.engine, self.setup.options.disaggregation
+        if way is not None:
+            sent_bytes = request.prompt * k.kv_bytes_per_token * k.gpus / k.stages
+            seconds = way.latency_s + sent_bytes / way.link_bytes_s
+            heapq.heappush(self.ways, (time_s + seconds, self.sent, request))
+            self.sent += 1
+
+    def reach(self, time_s: float) -> None:
+        """Bring everything to a time, with decisions on the way; after the last request there is none."""
+        while self.busy or time_s < math.inf:
+            number = 1 if self.pools[1].tick_s < self.pools[0].tick_s else 0
+            pool = self.pools[number]
+            tick_s = pool.tick_s
+            if tick_s == math.inf or tick_s > time_s:
+                break
+            self._flow(tick_s)
+            if self.busy or time_s < math.inf:
+                coming = len(self.ways) if number else 0
+                arrived = self.sent - len(self.ways) if number else self.arrived
+                pool.control(tick_s, coming=coming, arrived=arrived)
+        self._flow(time_s)
+
+    def enqueue(self, request: PlainRequest, replica: PlainReplica, time_s: float) -> None:
+        """Let a request wait at a replica."""
+        if not replica.outstanding and not replica.chunks and replica.state != "loading":
+            replica.rest(time_s)
+        replica.waiting.append(request)
+
+    def route(self, request: PlainRequest) -> PlainReplica:
+        """Replica of the first pool for a request that arrives."""
+        fleet, options = self.pools[0].replicas, self.setup.options
+        fill = options.fill_sequences or options.max_sequences
+        open_ = [replica for replica in fleet if replica.state == "on" and replica.outstanding < fill]
+        if self.setup.router == "round-robin":
+            for offset in range(len(fleet)):
+                number = (self.turn + offset) % len(fleet)
+                if fleet[number].state == "on":
+                    self.turn = number + 1
+                    return fleet[number]
+        elif self.setup.router == "power-aware" and open_:
+            return open_[0]
+        elif self.setup.router == "prefix-aware" and open_:
+            best = max(open_, key=lambda replica: (replica.known(request), -replica.outstanding))
+            if best.known(request):
+                return best
+        return self.pools[0].quietest(request.arrival_s)
+
+    def _flow(self, time_s: float) -> None:
+        prompts, answers = self.pools
+        prompts.advance(time_s)
+        while self.ways and self.ways[0][0] <= time_s:
+            soon_s, _, request = heapq.heappop(self.ways)
+            answers.advance(soon_s)
+            request.transferred = True
+            self.enqueue(request, answers.quietest(soon_s), soon_s)
+        answers.advance(time_s)
 
 
 def serve_plainly(
@@ -181,31 +200,52 @@ def serve_plainly(
         If the options ask for more than this loop does.
     """
     options = options or ServingOptions()
-    if options.disaggregation or options.autoscaling or options.budget or options.prefix_cache:
-        raise ScenarioError("the plain loop has no pools, scaling, budgets and block hashes; leave them out")
-    fleet = [PlainReplica(k, options) for _ in range(replicas)]
-    columns = (trace.arrival_s.tolist(), trace.input_tokens.tolist(), trace.output_tokens.tolist())
-    requests = [PlainRequest(*row) for row in zip(*columns)]
-    for number, request in enumerate(requests):
-        for replica in fleet:
-            replica.advance(request.arrival_s)
-        request.prompt = request.input_tokens
-        chosen = _route(fleet, number, router, options)
-        if not chosen.outstanding and not chosen.chunks:
-            chosen.idle_s += max(request.arrival_s - chosen.now_s, 0.0)
-            chosen.now_s = request.arrival_s
-        chosen.waiting.append(request)
-    for replica in fleet:
-        replica.advance(math.inf)
-    return requests, fleet
+    if options.budget or options.waiting_limit:
+        raise ScenarioError("the plain loop has no budgets and no limit of waiting requests; leave them out")
+    setup = ServingSetup(
+        engine=k, options=options, replicas=replicas, router=router, intensity=None, span_s=(0.0, None)
+    )
+    fleet = _fleet(setup, trace.block_tokens)
+    requests = _requests(trace)
+    for request in requests:
+        fleet.reach(request.arrival_s)
+        fleet.enqueue(request, fleet.route(request), request.arrival_s)
+        fleet.arrived += 1
+    fleet.reach(math.inf)
+    end_s = max(request.finish_s for request in requests)
+    fleet.reach(end_s)
+    for replica in fleet.replicas:
+        replica.rest(end_s)
+    return requests, fleet.replicas
 
 
-def _route(fleet: list[PlainReplica], number: int, router: Router, options: ServingOptions) -> PlainReplica:
-    if router == "round-robin":
-        return fleet[number % len(fleet)]
-    fill = options.fill_sequences or options.max_sequences
-    if router == "power-aware":
-        for replica in fleet:
-            if replica.outstanding < fill:
-                return replica
-    return min(fleet, key=lambda replica: replica.outstanding)
+def _fleet(setup: ServingSetup, name_tokens: int) -> PlainFleet:
+    options, store = setup.options, PlainCache()
+    common = options.prefix_cache is not None and options.prefix_cache.common
+    pools = tuple(
+        PlainPool(
+            [
+                PlainReplica(engine, options, cache=store if common else PlainCache(), name_tokens=name_tokens)
+                for _ in range(size)
+            ],
+            rule,
+        )
+        for engine, size, rule in zip(setup.engines, setup.sizes, options.scaling)
+    )
+    fleet = PlainFleet(setup, (pools[0], pools[1]))
+    if options.disaggregation is not None:
+        for replica in pools[0].replicas:
+            replica.send = fleet.send
+    return fleet
+
+
+def _requests(trace: RequestTrace) -> list[PlainRequest]:
+    names: list[list[int]] = [[]] * len(trace)
+    if trace.block_hashes is not None and trace.block_at is not None:
+        hashes = trace.block_hashes.tolist()
+        names = [hashes[begin:end] for begin, end in pairwise(trace.block_at.tolist())]
+    columns = (trace.arrival_s.tolist(), trace.input_tokens.tolist(), trace.output_tokens.tolist(), names)
+    return [
+        PlainRequest(arrival_s=arrival, input_tokens=inputs, output_tokens=outputs, names=blocks, prompt=inputs)
+        for arrival, inputs, outputs, blocks in zip(*columns)
+    ]

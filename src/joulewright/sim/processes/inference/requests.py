@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -35,12 +35,13 @@ class RequestTrace:
         Names of the blocks of all prompts one after the other, shape ``(B,)``, and where those of each request begin,
         shape ``(N + 1,)``; equal names are equal beginnings of prompts.
     block_tokens : int
-        Tokens of such a block.
+        Tokens of such a block; the last one of a prompt may be shorter.
 
     Raises
     ------
     TraceError
-        If there is no request, a row is out of order or out of range, or columns differ in length.
+        If there is no request, a row is out of order or out of range, columns differ in length, or a prompt is shorter
+        than its blocks.
 
     Examples
     --------
@@ -72,7 +73,7 @@ class RequestTrace:
             _check_range(columns[name], name, 1, _MOST_TOKENS)
         _check_range(columns["tenant"], "tenant", 0, len(self.tenants) - 1)
         if self.block_hashes is not None:
-            columns["block_hashes"], columns["block_at"] = self._blocks(arrival.size)
+            columns["block_hashes"], columns["block_at"] = self._blocks(columns["input_tokens"])
         for name, values in columns.items():
             object.__setattr__(self, name, values)
 
@@ -102,7 +103,7 @@ class RequestTrace:
         )
 
     def by_tenant(self) -> dict[str, RequestTrace]:
-        """A trace of each tenant that has requests, on the same clock and without block hashes."""
+        """A trace of each tenant that has requests, on the same clock."""
         found = {}
         for number, name in enumerate(self.tenants):
             rows = np.flatnonzero(self.tenant == number)
@@ -112,16 +113,27 @@ class RequestTrace:
                     input_tokens=self.input_tokens[rows],
                     output_tokens=self.output_tokens[rows],
                     tenants=(name,),
+                    **_in_order([self], rows),
                 )
         return found
 
-    def _blocks(self, requests: int) -> tuple[IntArray, IntArray]:
+    def _blocks(self, input_tokens: IntArray) -> tuple[IntArray, IntArray]:
         hashes = np.asarray(self.block_hashes)
-        starts = _whole(self.block_at if self.block_at is not None else [], "block_at", requests + 1)
+        starts = _whole(self.block_at if self.block_at is not None else [], "block_at", input_tokens.size + 1)
         if starts[0] != 0 or starts[-1] != hashes.size or np.any(np.diff(starts) < 0):
             raise TraceError(
                 f"block_at goes from {starts[0]} to {starts[-1]} over {hashes.size} block hashes; it must rise from 0 "
                 "to their number"
+            )
+        if not 1 <= self.block_tokens <= _MOST_TOKENS:
+            raise TraceError(f"block_tokens is {self.block_tokens!r}; allowed is 1 to {_MOST_TOKENS}")
+        most = -(-input_tokens // self.block_tokens)
+        wrong = np.flatnonzero(np.diff(starts) > most)
+        if wrong.size:
+            row = wrong[0]
+            raise TraceError(
+                f"request {row} has {starts[row + 1] - starts[row]} block hashes for {input_tokens[row]} tokens; "
+                f"blocks of {self.block_tokens} tokens make at most {most[row]}"
             )
         return _whole(hashes, "block_hashes", hashes.size), starts
 
@@ -129,10 +141,12 @@ class RequestTrace:
 def merge_traces(traces: dict[str, RequestTrace]) -> RequestTrace:
     """One trace with a tenant per entry, ordered by arrival and, at ties, by entry.
 
+    Block hashes are kept and renamed, so that tenants never share a beginning of a prompt.
+
     Raises
     ------
     TraceError
-        If there is no trace.
+        If there is no trace, or blocks differ in length.
 
     Examples
     --------
@@ -153,22 +167,54 @@ def merge_traces(traces: dict[str, RequestTrace]) -> RequestTrace:
         output_tokens=np.concatenate([part.output_tokens for part in parts])[order],
         tenant=numbers[order],
         tenants=tuple(traces),
+        **_in_order(_apart(parts), order),
     )
 
 
 def join_traces(traces: Sequence[RequestTrace]) -> RequestTrace:
-    """Traces on one clock, one after the other; they must have the same tenants.
+    """Traces on one clock, one after the other; they must have the same tenants. Equal block hashes stay equal.
 
     Raises
     ------
     TraceError
-        If tenants differ, or one begins before the one before it ends.
+        If tenants or the length of blocks differ, or one begins before the one before it ends.
     """
     if len({part.tenants for part in traces}) != 1:
         raise TraceError(f"{len(traces)} traces have the tenants {[part.tenants for part in traces]}; they must agree")
     columns = ("arrival_s", "input_tokens", "output_tokens", "tenant")
     joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in traces]) for name in columns}
-    return RequestTrace(tenants=traces[0].tenants, **joined)
+    order = np.arange(joined["arrival_s"].size)
+    return RequestTrace(tenants=traces[0].tenants, **joined, **_in_order(traces, order))
+
+
+def _apart(traces: Sequence[RequestTrace]) -> list[RequestTrace]:
+    """The traces with block hashes that no other one has."""
+    found, first = [], 0
+    for part in traces:
+        if part.block_hashes is not None:
+            names, numbers = np.unique(part.block_hashes, return_inverse=True)
+            part = replace(part, block_hashes=first + numbers)
+            first += names.size
+        found.append(part)
+    return found
+
+
+def _in_order(traces: Sequence[RequestTrace], rows: IntArray) -> dict[str, Any]:
+    """Block hashes of some of the requests of all traces, one after the other; nothing if no trace has any."""
+    sizes = {part.block_tokens for part in traces if part.block_hashes is not None}
+    if not sizes:
+        return {}
+    if len(sizes) > 1:
+        raise TraceError(f"the traces have blocks of {sorted(sizes)} tokens; they must agree")
+    none = np.empty(0, dtype=np.int64)
+    hashes = np.concatenate([none if part.block_hashes is None else part.block_hashes for part in traces])
+    counts = np.concatenate(
+        [np.zeros(len(part), dtype=np.int64) if part.block_at is None else np.diff(part.block_at) for part in traces]
+    )
+    begins, counts = (np.cumsum(counts) - counts)[rows], counts[rows]
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    at = np.repeat(begins - starts[:-1], counts) + np.arange(starts[-1])
+    return {"block_hashes": hashes[at], "block_at": starts, "block_tokens": sizes.pop()}
 
 
 def _whole(values: ArrayLike, name: str, size: int) -> IntArray:

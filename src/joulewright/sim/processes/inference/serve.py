@@ -9,18 +9,20 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from joulewright.errors import ScenarioError, TraceError
+from joulewright.errors import TraceError
 from joulewright.physics.inference.deployment import Deployment, coefficients
 from joulewright.physics.inference.step import StepCoefficients
-from joulewright.sim.processes.inference.arrays import FULL_SLOTS, Requests, World
-from joulewright.sim.processes.inference.options import ROUTERS, Intensity, Router, ServingOptions
+from joulewright.sim.processes.inference.arrays import FULL_SLOTS, Requests
+from joulewright.sim.processes.inference.names import BlockNames, with_names
+from joulewright.sim.processes.inference.options import Intensity, Router, ServingOptions
 from joulewright.sim.processes.inference.requests import RequestTrace
 from joulewright.sim.processes.inference.result import ServingResult
+from joulewright.sim.processes.inference.setup import ServingSetup
 from joulewright.sim.processes.inference.world import build_world, with_slots, with_time
 
 _LONGEST_SERIES = 20_000_000
 _NONE = np.empty(0, dtype=np.int64)
-NO_REQUESTS = Requests(np.empty(0), _NONE, _NONE, _NONE)
+NO_REQUESTS = Requests(np.empty(0), _NONE, _NONE, _NONE, _NONE)
 
 
 def simulate_serving(
@@ -46,8 +48,9 @@ def simulate_serving(
         One replica.
     replicas : int
         Replicas; with disaggregation those of the prefill pool.
-    router : {"round-robin", "least-outstanding", "power-aware"}
-        In turn; fewest requests waiting or running; or the first with room, so that the last ones stay idle or off.
+    router : {"round-robin", "least-outstanding", "power-aware", "prefix-aware"}
+        In turn; fewest requests waiting or running; the first with room, so that the last ones stay idle or off; or, of
+        those with room, the one that knows most of the prompt, and the one with the fewest requests if none knows any.
     options : ServingOptions or None
         Limits of the engine, caches, pools, scaling, budgets.
     intensity : Intensity or None
@@ -96,29 +99,18 @@ def simulate_serving(
         if chosen.context_tokens is None:
             chosen = replace(chosen, context_tokens=engine.model.context_tokens)
         engine = coefficients(engine)
-    _check(replicas, router, chosen, intensity, span_s)
+    setup = ServingSetup(
+        engine=engine, options=chosen, replicas=replicas, router=router, intensity=intensity, span_s=span_s
+    )
     recording = isinstance(trace, RequestTrace)
     parts: Iterator[RequestTrace] = iter([trace] if isinstance(trace, RequestTrace) else trace)
     first = next(parts, None)
     if first is None:
         raise TraceError("there are no requests: the traces are empty")
-    _check_length(span_s[0], max(float(first.arrival_s[-1]), span_s[1] or 0.0), chosen.bin_s)
-    longest = first.output_tokens.max() if recording else max(first.output_tokens.max(), chosen.context_tokens or 0)
-    world = build_world(
-        first,
-        engine,
-        chosen,
-        replicas=replicas,
-        router=router,
-        intensity=intensity,
-        span_s=span_s,
-        recording=recording,
-        longest_output=int(longest),
-    )
-    loop = _Loop(world, chosen, first.tenants, start_s=span_s[0])
+    loop = _Loop(setup, first, recording=recording)
     for part in chain([first], parts):
         loop.feed(part)
-    return loop.finish(first if recording else None, end_s=span_s[1])
+    return loop.finish(first if recording else None)
 
 
 def prepare_kernels() -> None:
@@ -133,10 +125,16 @@ def prepare_kernels() -> None:
 class _Loop:
     """Feeds traces to the compiled loop and gives it room."""
 
-    def __init__(self, world: World, options: ServingOptions, tenants: tuple[str, ...], *, start_s: float) -> None:
-        self.world, self.options, self.tenants = world, options, tenants
-        self.start_s = self.last_s = float(start_s)
+    def __init__(self, setup: ServingSetup, first: RequestTrace, *, recording: bool) -> None:
+        self.setup, self.options, self.tenants = setup, setup.options, first.tenants
+        self.start_s = self.last_s = float(setup.span_s[0])
         self.offered = 0
+        self.names = None if self.options.prefix_cache is None else BlockNames(first)
+        self._check_length(max(float(first.arrival_s[-1]), setup.span_s[1] or 0.0))
+        longest = int(first.output_tokens.max())
+        if not recording:
+            longest = max(longest, self.options.context_tokens or 0)
+        self.world = build_world(setup, first, recording=recording, longest_output=longest)
 
     def feed(self, trace: RequestTrace) -> None:
         """Let the requests of a trace arrive."""
@@ -144,14 +142,19 @@ class _Loop:
         self.world.run["next"] = 0
         self.last_s = float(trace.arrival_s[-1])
         self.world = with_time(self.world, self.last_s)
-        self._run(Requests(trace.arrival_s, trace.input_tokens, trace.output_tokens, trace.tenant), -np.inf)
+        starts = _NONE
+        if self.names is not None:
+            numbers = self.names.number(trace)
+            self.world = with_names(self.world, numbers, len(self.names))
+            starts = _NONE if trace.block_at is None else trace.block_at
+        self._run(Requests(trace.arrival_s, trace.input_tokens, trace.output_tokens, trace.tenant, starts), -np.inf)
         self.offered += len(trace)
 
-    def finish(self, trace: RequestTrace | None, *, end_s: float | None) -> ServingResult:
+    def finish(self, trace: RequestTrace | None) -> ServingResult:
         """Serve what is left and close the books."""
         self._run(NO_REQUESTS, np.inf)
-        run, idle_since = self.world.run[0], self.world.replicas["now_s"]
-        close_s = max(float(run["last_finish_s"]), float(idle_since.max()), self.last_s, end_s or 0.0)
+        run = self.world.run[0]
+        close_s = max(float(run["last_finish_s"]), self.last_s, self.setup.span_s[1] or 0.0)
         self.world = with_time(self.world, close_s)
         self._run(NO_REQUESTS, close_s)
         self._run(NO_REQUESTS, close_s, closing=True)
@@ -185,7 +188,7 @@ class _Loop:
             self.world = with_slots(self.world, self.world.slots.size)
         else:
             reached = run["start_s"] + self.world.series.shape[0] * run["bin_s"]
-            _check_length(self.start_s, 2.0 * float(reached), self.options.bin_s)
+            self._check_length(2.0 * float(reached))
             self.world = with_time(self.world, 2.0 * float(reached))
 
     def _check(self, trace: RequestTrace) -> None:
@@ -196,7 +199,7 @@ class _Loop:
                 f"the trace begins at {trace.arrival_s[0]:g} s, before {self.last_s:g} s, where the span or the trace "
                 "before it stands; give traces in order and a span that contains them"
             )
-        _check_length(self.start_s, float(trace.arrival_s[-1]), self.options.bin_s)
+        self._check_length(float(trace.arrival_s[-1]))
         total = trace.input_tokens + trace.output_tokens
         self._check_limit(total, self.options.context_tokens, "the context window")
         room = int(self.world.engines["blocks"].min()) * self.options.block_tokens
@@ -212,30 +215,12 @@ class _Loop:
                 f"the {wrong.size} such requests, or set a larger context, cache or tensor_parallel"
             )
 
-
-def _check(
-    replicas: int, router: str, options: ServingOptions, intensity: Intensity | None, span_s: tuple[float, float | None]
-) -> None:
-    start_s, end_s = span_s
-    if not (0.0 <= start_s < np.inf) or not (end_s is None or start_s <= end_s < np.inf):
-        raise ScenarioError(f"span_s is {span_s} s; it must begin at 0 or later and not end before that")
-    if isinstance(replicas, bool) or not isinstance(replicas, (int, np.integer)) or not 1 <= replicas <= 100_000:
-        raise ScenarioError(f"replicas is {replicas!r}; allowed is a whole number from 1 to 100000")
-    if router not in ROUTERS:
-        raise ScenarioError(f"there is no router {router!r}; use {', '.join(ROUTERS)}")
-    if options.budget is None:
-        return
-    if options.budget.carbon_g is not None and intensity is None:
-        raise ScenarioError("the budget limits carbon, but no carbon intensity is given; pass intensity")
-    per_day = 86_400.0 / options.bin_s
-    if abs(per_day - round(per_day)) > 1e-9 * per_day:
-        raise ScenarioError(f"bin_s is {options.bin_s:g} s; with a daily budget it must divide a day of 86400 s")
-
-
-def _check_length(start_s: float, last_s: float, bin_s: float) -> None:
-    bins = (last_s - start_s) / bin_s
-    if bins > _LONGEST_SERIES:
-        raise TraceError(
-            f"the run reaches {last_s:g} s, which is {bins:.3g} bins of {bin_s:g} s; at most {_LONGEST_SERIES} are "
-            "kept: set a longer bin_s, or a span_s that begins nearer to the first request"
-        )
+    def _check_length(self, last_s: float) -> None:
+        bin_s, margin_s = self.options.bin_s, self.setup.margin_s
+        bins = (last_s + margin_s - self.start_s) / bin_s
+        if bins > _LONGEST_SERIES:
+            raise TraceError(
+                f"the run reaches {last_s:g} s and what then starts {margin_s:g} s more, which is {bins:.3g} bins of "
+                f"{bin_s:g} s; at most {_LONGEST_SERIES} are kept: set a longer bin_s, or a span_s that begins nearer "
+                "to the first request"
+            )

@@ -8,60 +8,31 @@ from typing import Any
 import numpy as np
 
 from joulewright.errors import ScenarioError
-from joulewright.physics.inference.step import StepCoefficients
 from joulewright.sim.processes.inference import arrays
-from joulewright.sim.processes.inference.arrays import World
-from joulewright.sim.processes.inference.options import ROUTERS, Intensity, Router, ServingOptions
+from joulewright.sim.processes.inference.arrays import IntArray, RecordArray, World
+from joulewright.sim.processes.inference.options import ROUTERS, Autoscaling
 from joulewright.sim.processes.inference.requests import RequestTrace
+from joulewright.sim.processes.inference.setup import ServingSetup
 
 _NO_WINDOW = 1 << 60
+_NO_LIMIT = 1 << 62
+_SPARE_S = 1400.0
 
 
-def engines_of(first: StepCoefficients, options: ServingOptions) -> tuple[StepCoefficients, StepCoefficients]:
-    """Coefficients of the first pool and of the decode pool."""
-    pools = options.disaggregation
-    return first, first if pools is None or pools.decode_engine is None else pools.decode_engine
-
-
-def build_world(
-    trace: RequestTrace,
-    engine: StepCoefficients,
-    options: ServingOptions,
-    *,
-    replicas: int,
-    router: Router,
-    intensity: Intensity | None,
-    span_s: tuple[float, float | None],
-    recording: bool,
-    longest_output: int,
-) -> World:
-    """Arrays before the first arrival; ``span_s`` is the time over which replicas are billed [s]."""
-    decoders = options.disaggregation.decode_replicas if options.disaggregation else 0
-    total = replicas + decoders
-    run = _run(options, engine, replicas=replicas, total=total, router=router, intensity=intensity)
-    run["first_bin"] = math.floor(span_s[0] / options.bin_s)
-    run["start_s"], run["recording"] = run["first_bin"] * options.bin_s, recording
-    run["span_end_s"] = math.inf if span_s[1] is None else span_s[1]
-    run["tick_s"] = run["calm_s"] = span_s[0]
-    engines = _engines(engines_of(engine, options), options)
-    states = np.zeros(total, dtype=arrays.REPLICA)
-    for name in ("head", "tail", "partial", "waiting_head", "waiting_tail"):
-        states[name] = -1
-    states["pool"][replicas:] = 1
-    states["state"] = arrays.ON
-    states["free_blocks"] = engines["blocks"][states["pool"]]
-    states["now_s"] = span_s[0]
-    schedule = _schedule(run, states, options, replicas)
-    unique, hashes = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    if options.prefix_cache is not None and trace.block_hashes is not None:
-        unique, hashes = np.unique(trace.block_hashes, return_inverse=True)
-    pools = 1 if run["shared_cache"][0] else total
+def build_world(setup: ServingSetup, trace: RequestTrace, *, recording: bool, longest_output: int) -> World:
+    """Arrays before the first arrival; ``recording`` keeps a row for each request of the trace."""
+    options, total = setup.options, sum(setup.sizes)
+    run, pools, engines = _run(setup), _pools(setup), _engines(setup)
+    _set_blocks(setup, run, trace.block_tokens)
     wheel = 1 << (longest_output + 2).bit_length()
-    run["wheel_mask"] = wheel - 1
+    run["wheel_mask"], run["recording"] = wheel - 1, recording
+    caches = 1 if run["shared_cache"][0] else total
+    steps = [step for rule in options.scaling if rule is not None for step in rule.schedule]
     world = World(
         run=run,
         engines=engines,
-        replicas=states,
+        pools=pools,
+        replicas=_replicas(setup, pools, engines),
         due_s=np.full(total, math.inf),
         slots=np.zeros(0, dtype=arrays.SLOT),
         transfers=np.zeros(0, dtype=arrays.TRANSFER),
@@ -69,22 +40,20 @@ def build_world(
         crossing=np.zeros((total, options.block_tokens), dtype=np.int64),
         chunks=np.zeros((total, options.max_sequences), dtype=np.int64),
         series=np.zeros((0, len(arrays.COLUMNS))),
-        intensity=np.empty(0) if intensity is None else intensity.kg_per_mwh,
+        intensity=np.empty(0) if setup.intensity is None else setup.intensity.kg_per_mwh,
         rows=np.zeros(len(trace) if recording else 0, dtype=arrays.ROW),
         tenants=np.zeros(len(trace.tenants), dtype=arrays.TENANT),
         histograms=np.zeros((0 if recording else len(trace.tenants), 3, arrays.BUCKETS), dtype=np.int64),
         days=np.zeros(0, dtype=arrays.DAY),
-        schedule_s=np.array([time for time, _ in schedule]),
-        schedule=np.array([count for _, count in schedule], dtype=np.int64),
-        hash_at=trace.block_at if unique.size and trace.block_at is not None else np.empty(0, dtype=np.int64),
-        hashes=hashes.astype(np.int64),
-        caches=np.full(pools, -1, dtype=np.int64).astype(arrays.CACHE),
-        cache_before=np.full((pools, unique.size), -2, dtype=np.int64),
-        cache_after=np.full((pools, unique.size), -2, dtype=np.int64),
+        schedule_s=np.array([time for time, _ in steps]),
+        schedule=np.array([count for _, count in steps], dtype=np.int64),
+        hashes=np.empty(0, dtype=np.int64),
+        caches=np.zeros(caches, dtype=arrays.CACHE),
+        cache_before=_no_blocks(caches),
+        cache_after=_no_blocks(caches),
     )
-    world.caches["count"] = 0
-    run["cache_block_tokens"] = trace.block_tokens
-    return with_time(with_slots(world, 4096), max(float(trace.arrival_s[-1]), span_s[1] or 0.0))
+    world.caches["head"] = world.caches["tail"] = -1
+    return with_time(with_slots(world, 4096), max(float(trace.arrival_s[-1]), setup.span_s[1] or 0.0))
 
 
 def with_slots(world: World, more: int) -> World:
@@ -101,75 +70,95 @@ def with_slots(world: World, more: int) -> World:
 
 def with_time(world: World, until_s: float) -> World:
     """The world with a series that reaches a time and the margin behind it."""
-    start_s, bin_s = float(world.run["start_s"][0]), float(world.run["bin_s"][0])
-    bins = math.ceil((until_s - start_s + 2000.0) / bin_s) + 1
+    run = world.run[0]
+    start_s, bin_s = float(run["start_s"]), float(run["bin_s"])
+    bins = math.ceil((until_s - start_s + float(run["margin_s"]) + _SPARE_S) / bin_s) + 1
     missing = bins - world.series.shape[0]
     if missing <= 0:
         return world
     series = np.concatenate([world.series, np.zeros((missing, world.series.shape[1]))])
-    days = np.zeros(int((start_s + bins * bin_s) / arrays.DAY_S) + 2, dtype=arrays.DAY)
+    days = np.zeros(int((start_s + bins * bin_s) / arrays.DAY_S) + 3, dtype=arrays.DAY)
     days[: world.days.size] = world.days
     return world._replace(series=series, days=days)
 
 
-def _run(
-    options: ServingOptions,
-    engine: StepCoefficients,
-    *,
-    replicas: int,
-    total: int,
-    router: Router,
-    intensity: Intensity | None,
-) -> Any:
+def _run(setup: ServingSetup) -> RecordArray:
     run = np.zeros(1, dtype=arrays.RUN)
-    infinite = math.inf
-    limits = options.budget.limits if options.budget else (infinite,) * 4
-    pools, objectives, cache = options.disaggregation, options.objectives, options.prefix_cache
+    options, (start_s, end_s) = setup.options, setup.span_s
+    first_bin = math.floor(start_s / options.bin_s)
     values: dict[str, Any] = {
         "free_slot": -1,
-        "router": ROUTERS.index(router),
+        "router": ROUTERS.index(setup.router),
         "fill": options.fill_sequences or options.max_sequences,
-        "first_decoder": replicas,
-        "replicas": total,
+        "first_decoder": setup.sizes[0],
+        "replicas": sum(setup.sizes),
         "max_sequences": options.max_sequences,
         "token_budget": options.token_budget,
         "block_tokens": options.block_tokens,
-        "bins_per_intensity": 1 if intensity is None else _bins(intensity.step_s, options.bin_s),
-        "worst_intensity": 0.0 if intensity is None else intensity.kg_per_mwh.max(),
-        "budgeted": options.budget is not None,
-        "waiting_limit": options.waiting_limit or 1 << 62,
-        "cache_blocks": 1 << 62 if cache is None or cache.blocks is None else cache.blocks,
-        "shared_cache": cache is None or cache.shared,
+        "bins_per_intensity": setup.bins_per_intensity,
+        "waiting_limit": options.waiting_limit or _NO_LIMIT,
+        "cache_blocks": _NO_LIMIT,
+        "shared_cache": 1,
         "hit_fraction": options.prefix_hit_fraction,
         "bin_s": options.bin_s,
-        "transfer_bytes_s": pools.link_bytes_s if pools else infinite,
-        "transfer_latency_s": pools.latency_s if pools else 0.0,
-        "limit_j": limits[0] * 3.6e6,
-        "limit_g": limits[1],
-        "limit_tokens": limits[2],
-        "limit_gpu_s": limits[3] * 3600.0,
+        "first_bin": first_bin,
+        "start_s": first_bin * options.bin_s,
+        "span_end_s": math.inf if end_s is None else end_s,
+        "margin_s": setup.margin_s,
         "log_growth": math.log(arrays.GROWTH),
-        "objective_ttft_s": infinite if objectives.ttft_s is None else objectives.ttft_s,
-        "objective_tpot_s": infinite if objectives.tpot_s is None else objectives.tpot_s,
-        "objective_e2e_s": infinite if objectives.e2e_s is None else objectives.e2e_s,
     }
-    for name, value in values.items():
-        run[name] = value
+    if setup.intensity is not None:
+        values["worst_intensity"] = setup.intensity.kg_per_mwh.max()
+    if options.disaggregation is not None:
+        values["transfer_bytes_s"] = options.disaggregation.link_bytes_s
+        values["transfer_latency_s"] = options.disaggregation.latency_s
+    for name in ("ttft_s", "tpot_s", "e2e_s"):
+        objective = getattr(options.objectives, name)
+        values[f"objective_{name}"] = math.inf if objective is None else objective
+    _set(run, values)
+    if options.budget is not None:
+        energy_kwh, carbon_g, tokens, gpu_h = options.budget.limits
+        limits = {"limit_j": energy_kwh * arrays.J_PER_KWH, "limit_g": carbon_g, "limit_tokens": tokens}
+        _set(run, {"budgeted": 1, **limits, "limit_gpu_s": gpu_h * 3600.0, "midnight_s": options.budget.midnight_s})
     return run
 
 
-def _bins(step_s: float, bin_s: float) -> int:
-    bins = round(step_s / bin_s)
-    if bins < 1 or abs(bins * bin_s - step_s) > 1e-9 * step_s:
+def _set(records: RecordArray, values: dict[str, Any], number: int = 0) -> None:
+    for name, value in values.items():
+        records[name][number] = value
+
+
+def _set_blocks(setup: ServingSetup, run: RecordArray, name_tokens: int) -> None:
+    """Room for blocks of prompts, where a prefix cache is wanted."""
+    cache, block_tokens = setup.options.prefix_cache, setup.options.block_tokens
+    if cache is None:
+        return
+    paged = cache.blocks == "free"
+    if paged and name_tokens % block_tokens:
         raise ScenarioError(
-            f"bin_s is {bin_s:g} s and the carbon intensity has steps of {step_s:g} s; use a divisor of that"
+            f"block_tokens is {block_tokens} and the trace names blocks of {name_tokens} tokens; to keep those in the "
+            "cache of a replica it must be a divisor"
         )
-    return bins
+    _set(
+        run,
+        {
+            "cache_blocks": cache.blocks if isinstance(cache.blocks, int) else _NO_LIMIT,
+            "shared_cache": cache.common,
+            "cache_block_tokens": name_tokens,
+            "paged": paged,
+            "blocks_per_name": name_tokens // block_tokens,
+        },
+    )
 
 
-def _engines(pools: tuple[StepCoefficients, StepCoefficients], options: ServingOptions) -> Any:
+def _no_blocks(caches: int) -> IntArray:
+    return np.empty((caches, 0), dtype=np.int64)
+
+
+def _engines(setup: ServingSetup) -> RecordArray:
+    options = setup.options
     found = np.zeros(2, dtype=arrays.ENGINE)
-    for number, k in enumerate(pools):
+    for number, k in enumerate(setup.engines):
         parts = k.gpus / k.stages
         values: dict[str, float] = {
             **k._asdict(),
@@ -183,20 +172,27 @@ def _engines(pools: tuple[StepCoefficients, StepCoefficients], options: ServingO
             "window": _NO_WINDOW if math.isinf(k.window_tokens) else int(k.window_tokens),
             "blocks": int(k.kv_capacity_tokens) // options.block_tokens,
         }
-        for name, value in values.items():
-            found[name][number] = value
+        _set(found, values, number)
     return found
 
 
-def _schedule(run: Any, states: Any, options: ServingOptions, replicas: int) -> tuple[tuple[float, int], ...]:
-    """Set the rule of autoscaling; its schedule, empty without one."""
-    rule = options.autoscaling
-    if rule is None:
-        return ()
-    if max((count for _, count in rule.schedule), default=rule.least_replicas) > replicas:
-        raise ScenarioError(f"autoscaling wants more than the {replicas} replicas there are; raise replicas")
-    values = {
-        "scaling": 1,
+def _pools(setup: ServingSetup) -> RecordArray:
+    """Replicas and rules of the pools; their schedules lie one after the other."""
+    found = np.zeros(2, dtype=arrays.POOL)
+    first = steps = 0
+    for number, (rule, size) in enumerate(zip(setup.options.scaling, setup.sizes)):
+        _set(found, {"first": first, "last": first + size, "tick_s": math.inf, "schedule_at": steps}, number)
+        if rule is not None:
+            steps += len(rule.schedule)
+            _set(found, {**_rule(rule), "tick_s": setup.span_s[0], "calm_s": setup.span_s[0]}, number)
+            found["schedule_last"][number] = steps if rule.schedule else 0
+        first += size
+    return found
+
+
+def _rule(rule: Autoscaling) -> dict[str, float]:
+    by_rate = rule.rate_per_replica_s is not None
+    return {
         "least_replicas": rule.least_replicas,
         "interval_s": rule.interval_s,
         "hold_s": 0.0 if rule.schedule else rule.hold_s,
@@ -204,11 +200,21 @@ def _schedule(run: Any, states: Any, options: ServingOptions, replicas: int) -> 
         "load_w": rule.load_energy_j / rule.load_s if rule.load_s > 0.0 else 0.0,
         "off_w": rule.off_w,
         "per_replica": rule.requests_per_replica or rule.rate_per_replica_s or 1.0,
+        "rate_weight": -math.expm1(-rule.interval_s / rule.rate_window_s) if by_rate else 0.0,
     }
-    if rule.rate_per_replica_s is not None:
-        values["rate_weight"] = -math.expm1(-rule.interval_s / rule.rate_window_s)
-    for name, value in values.items():
-        run[name] = value
-    awake = rule.schedule[0][1] if rule.schedule else rule.least_replicas
-    states["state"][awake:] = arrays.ASLEEP
-    return rule.schedule
+
+
+def _replicas(setup: ServingSetup, pools: RecordArray, engines: RecordArray) -> RecordArray:
+    """Replicas without work, those on that rules want at first."""
+    states = np.zeros(sum(setup.sizes), dtype=arrays.REPLICA)
+    for name in ("head", "tail", "partial", "waiting_head", "waiting_tail"):
+        states[name] = -1
+    states["pool"][setup.replicas :] = 1
+    states["state"] = arrays.ON
+    states["free_blocks"] = engines["blocks"][states["pool"]]
+    states["now_s"] = setup.span_s[0]
+    for pool, rule in zip(pools, setup.options.scaling):
+        if rule is not None:
+            awake = rule.schedule[0][1] if rule.schedule else rule.least_replicas
+            states["state"][pool["first"] + awake : pool["last"]] = arrays.ASLEEP
+    return states

@@ -14,10 +14,9 @@ from joulewright.sim.processes.inference.arrays import (
     REFUSED_GPU,
     REFUSED_TOKENS,
     SERVED,
-    STARTING,
     World,
 )
-from joulewright.sim.processes.inference.compiled.energy import rest
+from joulewright.sim.processes.inference.compiled.energy import day_of, rest
 from joulewright.sim.processes.inference.compiled.step import effective_tokens, step_kernel
 
 
@@ -45,14 +44,14 @@ def upper_bound(w: World, tokens_in: int, tokens_out: int) -> Any:
 
 @compiled
 def rest_power(w: World, time_s: float) -> Any:
-    """Power of all replicas without work [W], after billing rest up to now."""
+    """Most power of all replicas without work [W], after billing rest up to now."""
     power = 0.0
     for number in range(w.run[0].replicas):
         r = w.replicas[number]
-        if r.stepping == 0 and r.running + r.waiting == 0 and r.state != STARTING:
+        if r.stepping == 0:
             rest(w, r, time_s)
-        engine = w.engines[r.pool]
-        power += max(engine.rest_w + engine.host_rest_w, w.run[0].load_w)
+        engine, pool = w.engines[r.pool], w.pools[r.pool]
+        power += max(engine.rest_w + engine.host_rest_w, pool.load_w, pool.off_w)
     return power
 
 
@@ -72,8 +71,8 @@ def carbon_of_rest(w: World, power_w: float, begin_s: float, end_s: float) -> fl
 def refusal(w: World, time_s: float, tokens_in: int, tokens_out: int) -> int:
     """Why a request cannot be admitted within the budgets of its day and of the next, or that it can."""
     run = w.run[0]
-    number = min(int(time_s / DAY_S), w.days.size - 1)
-    day, end_s = w.days[number], (number + 1) * DAY_S
+    number = day_of(w, time_s)
+    day, end_s = w.days[number], run.midnight_s + number * DAY_S
     if day.tokens + tokens_in + tokens_out > run.limit_tokens:
         return REFUSED_TOKENS
     most_j, most_s = upper_bound(w, tokens_in, tokens_out)
@@ -97,7 +96,7 @@ def refusal(w: World, time_s: float, tokens_in: int, tokens_out: int) -> int:
 def reserve(w: World, q: Any, time_s: float) -> None:
     """Book the tokens of an admitted request on its day, and what it can use at most until it ends."""
     run = w.run[0]
-    w.days[min(int(time_s / DAY_S), w.days.size - 1)].tokens += q.input + q.output
+    w.days[day_of(w, time_s)].tokens += q.input + q.output
     q.reserved_j, q.reserved_s = upper_bound(w, q.input, q.output)
     run.reserved_j += q.reserved_j
     run.reserved_s += q.reserved_s

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from joulewright.sim.compiler import compiled, inlined
-from joulewright.sim.processes.inference.arrays import ASLEEP, DAY_S, HOST, IDLE, J_PER_KWH, LOADING, STARTING, World
+from joulewright.sim.processes.inference.arrays import ASLEEP, DAY_S, HOST, IDLE, J_PER_KWH, LOADING, World
 
 
 @inlined
@@ -21,6 +21,12 @@ def intensity_at(w: World, at: int) -> Any:
 
 
 @inlined
+def day_of(w: World, time_s: float) -> Any:
+    """Number of the day that a time lies in."""
+    return min(int((time_s - w.run[0].midnight_s) / DAY_S + 1.0), w.days.size - 1)
+
+
+@inlined
 def enter(w: World, at: int, column: int, first_j: float, second_j: float, host_j: float, gpu_s: float) -> None:
     """Book energies of this column, the next and the host in a bin."""
     w.series[at, column] += first_j
@@ -28,7 +34,7 @@ def enter(w: World, at: int, column: int, first_j: float, second_j: float, host_
     w.series[at, HOST] += host_j
     run = w.run[0]
     if run.budgeted:
-        day = w.days[min(int((at + run.first_bin + 0.5) * run.bin_s / DAY_S), w.days.size - 1)]
+        day = w.days[day_of(w, (at + run.first_bin + 0.5) * run.bin_s)]
         energy = first_j + second_j + host_j
         day.energy_j += energy
         day.carbon_g += energy * intensity_at(w, at) / J_PER_KWH
@@ -71,15 +77,14 @@ def bill(
 
 @compiled
 def rest(w: World, r: Any, until_s: float) -> None:
-    """Bill a replica without work up to a time."""
-    run = w.run[0]
+    """Bill a replica without work up to a time: off; or loading until it is ready, then idle."""
     if until_s <= r.now_s:
         return
-    engine = w.engines[r.pool]
+    engine, pool = w.engines[r.pool], w.pools[r.pool]
     if r.state == ASLEEP:
-        spread(w, r.now_s, until_s, LOADING, 0.0, run.off_w, 0.0, 0.0)
-    elif r.state == STARTING:
-        spread(w, r.now_s, until_s, LOADING, run.load_w, 0.0, 0.0, 0.0)
+        spread(w, r.now_s, until_s, LOADING, 0.0, pool.off_w, 0.0, 0.0)
     else:
-        spread(w, r.now_s, until_s, IDLE, engine.rest_w, 0.0, engine.host_rest_w, 0.0)
+        loaded_s = max(r.now_s, min(r.ready_s, until_s))
+        spread(w, r.now_s, loaded_s, LOADING, pool.load_w, 0.0, 0.0, 0.0)
+        spread(w, loaded_s, until_s, IDLE, engine.rest_w, 0.0, engine.host_rest_w, 0.0)
     r.now_s = until_s

@@ -12,17 +12,14 @@ from joulewright.sim.compiler import compiled, kept, source_stamp
 from joulewright.sim.processes.inference.arrays import (
     FULL_SERIES,
     FULL_SLOTS,
-    MARGIN_S,
-    ON,
     REFUSED_QUEUE,
     SERVED,
-    STARTING,
     Requests,
     World,
 )
 from joulewright.sim.processes.inference.compiled.admission import refusal, reserve
 from joulewright.sim.processes.inference.compiled.energy import rest
-from joulewright.sim.processes.inference.compiled.routing import control, enqueue, least_outstanding, route
+from joulewright.sim.processes.inference.compiled.routing import control, enqueue, quietest, route
 from joulewright.sim.processes.inference.compiled.steps import advance
 from joulewright.sim.processes.inference.compiled.transfers import received
 
@@ -40,13 +37,26 @@ def refuse(w: World, tenant: Any, tokens: int, reason: int) -> None:
 
 
 @compiled
+def names_of(w: World, requests: Requests, index: int) -> Any:
+    """Where the blocks of a prompt begin, and how many can be found again: of a cache in pages full ones only."""
+    run = w.run[0]
+    if requests.block_at.size == 0:
+        return 0, 0
+    first, names = requests.block_at[index], requests.block_at[index + 1] - requests.block_at[index]
+    if run.paged:
+        names = min(names, requests.input_tokens[index] // run.cache_block_tokens)
+    return run.name_base + first, names
+
+
+@compiled
 def arrive(w: World, requests: Requests, index: int) -> None:
     """Route a request, or refuse it."""
     run, time_s = w.run[0], requests.arrival_s[index]
     tokens_in, tokens_out = requests.input_tokens[index], requests.output_tokens[index]
     reason, number = refusal(w, time_s, tokens_in, tokens_out) if run.budgeted else SERVED, 0
+    name_at, names = names_of(w, requests, index)
     if reason == SERVED:
-        number = route(w, time_s)
+        number = route(w, time_s, name_at, names)
         if w.replicas[number].waiting >= run.waiting_limit:
             reason = REFUSED_QUEUE
     if reason != SERVED:
@@ -59,6 +69,7 @@ def arrive(w: World, requests: Requests, index: int) -> None:
     q.request, q.arrival_s, q.tenant = run.arrived, time_s, requests.tenant[index]
     q.input, q.output, q.target = tokens_in, tokens_out, tokens_in
     q.generated = q.done = q.cached = q.preemptions = q.transferred = 0
+    q.name_at, q.names, q.held = name_at, names, 0
     q.prefill_j = q.decode_j = q.carbon_g = q.reserved_j = q.reserved_s = 0.0
     if run.budgeted:
         reserve(w, q, time_s)
@@ -85,21 +96,31 @@ def flow(w: World, time_s: float) -> bool:
         soon_s = w.transfers[0].time_s
         if not advance_pool(w, first, last, soon_s):
             return False
-        enqueue(w, least_outstanding(w, first, last, ON), received(w), soon_s)
+        number = quietest(w, first, last, soon_s)
+        enqueue(w, number, received(w), soon_s)
     return advance_pool(w, first, last, time_s)
 
 
 @compiled
 def reach(w: World, time_s: float) -> bool:
+    """Bring everything to a time, with the decisions of autoscaling on the way; after the last request there is none.
+
+    False if the series has no room.
+    """
     run = w.run[0]
-    while run.scaling and run.tick_s <= time_s and (run.live > 0 or time_s < math.inf):
-        if run.tick_s + MARGIN_S > run.start_s + w.series.shape[0] * run.bin_s:
+    while run.live > 0 or time_s < math.inf:
+        index = 1 if w.pools[1].tick_s < w.pools[0].tick_s else 0
+        pool = w.pools[index]
+        if pool.tick_s == math.inf or pool.tick_s > time_s:
+            break
+        if pool.tick_s + run.margin_s > run.start_s + w.series.shape[0] * run.bin_s:
             run.status = FULL_SERIES
             return False
-        if not flow(w, run.tick_s):
+        if not flow(w, pool.tick_s):
             return False
-        control(w, run.tick_s)
-        run.tick_s += run.interval_s
+        if run.live > 0 or time_s < math.inf:
+            control(w, index, pool.tick_s)
+            pool.tick_s += pool.interval_s
     return flow(w, time_s)
 
 
@@ -121,11 +142,7 @@ def _serve(w: World, requests: Requests, end_s: float) -> None:
 @compiled
 def _close(w: World, end_s: float) -> None:
     for number in range(w.replicas.size):
-        r = w.replicas[number]
-        if r.state == STARTING and r.ready_s < end_s:
-            rest(w, r, r.ready_s)
-            r.state = ON
-        rest(w, r, end_s)
+        rest(w, w.replicas[number], end_s)
 
 
 def _entry(stamp: int) -> Callable[[World, Requests, float, bool], None]:

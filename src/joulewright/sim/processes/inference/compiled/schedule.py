@@ -6,7 +6,7 @@ from typing import Any
 
 from joulewright.sim.compiler import compiled, inlined
 from joulewright.sim.processes.inference.arrays import J_PER_KWH, World
-from joulewright.sim.processes.inference.compiled.prefixes import cached
+from joulewright.sim.processes.inference.compiled.prefixes import cached, shared_blocks, trim
 from joulewright.sim.processes.inference.compiled.sequences import preempt, start_decoding
 from joulewright.sim.processes.inference.compiled.step import blocks_for, effective_tokens
 
@@ -27,7 +27,9 @@ def admit(w: World, number: int, budget: int) -> Any:
     at = r.waiting_head
     q = w.slots[at]
     needed = blocks_for(run, q.target + q.transferred)
-    if needed > r.free_blocks:
+    if needed > r.free_blocks and (
+        run.paged == 0 or q.transferred == 1 or needed - shared_blocks(w, number, at) > r.free_blocks
+    ):
         return 0
     r.waiting_head = q.after
     if q.after < 0:
@@ -46,7 +48,7 @@ def admit(w: World, number: int, budget: int) -> Any:
         q.transferred, q.done = 0, q.target
         start_decoding(w, number, at)
         return 1
-    if w.hash_at.size or run.hit_fraction > 0.0:
+    if q.names > 0 or run.hit_fraction > 0.0:
         q.done = cached(w, number, at)
         q.cached += q.done
     return add_chunk(w, number, at, budget)
@@ -61,6 +63,8 @@ def fill_step(w: World, number: int) -> None:
         preempt(w, number)
         preempted = True
     r.free_blocks -= w.crossing[number, place]
+    if run.paged:
+        trim(w, number)
     budget = run.token_budget - r.decoding
     if r.partial >= 0:
         budget -= add_chunk(w, number, r.partial, budget)
@@ -71,6 +75,8 @@ def fill_step(w: World, number: int) -> None:
         if taken == 0:
             return
         budget -= taken
+        if run.paged:
+            trim(w, number)
 
 
 @compiled

@@ -6,6 +6,7 @@ from typing import Any
 
 from joulewright.sim.compiler import compiled, inlined
 from joulewright.sim.processes.inference.arrays import J_PER_KWH, World
+from joulewright.sim.processes.inference.compiled.prefixes import release
 from joulewright.sim.processes.inference.compiled.step import blocks_for, effective_tokens
 
 
@@ -109,9 +110,9 @@ def stop_decoding(w: World, number: int, at: int) -> Any:
 
 
 @inlined
-def leave(w: World, r: Any, at: int, context: int) -> None:
+def leave(w: World, number: int, at: int, context: int) -> None:
     """Take a sequence out of the order of admission and free its blocks."""
-    q = w.slots[at]
+    r, q = w.replicas[number], w.slots[at]
     if q.before >= 0:
         w.slots[q.before].after = q.after
     else:
@@ -122,6 +123,8 @@ def leave(w: World, r: Any, at: int, context: int) -> None:
         r.tail = q.before
     r.running -= 1
     r.free_blocks += blocks_for(w.run[0], context)
+    if q.held > 0:
+        release(w, number, at)
 
 
 @compiled
@@ -136,7 +139,7 @@ def preempt(w: World, number: int) -> None:
     else:
         out_of_wheel(w, number, at)
         context = stop_decoding(w, number, at)
-    leave(w, r, at, context)
+    leave(w, number, at, context)
     q.target, q.done = q.input + q.generated, 0
     q.preemptions += 1
     r.preemptions += 1

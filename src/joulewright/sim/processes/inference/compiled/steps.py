@@ -7,12 +7,10 @@ from typing import Any
 
 from joulewright.sim.compiler import compiled, inlined
 from joulewright.sim.processes.inference.arrays import (
-    ASLEEP,
     BUCKETS,
     DRAINING,
     FULL_SERIES,
     LEAST_S,
-    MARGIN_S,
     ON,
     PREFILL,
     REBASE_STEPS,
@@ -21,6 +19,7 @@ from joulewright.sim.processes.inference.arrays import (
     World,
 )
 from joulewright.sim.processes.inference.compiled.energy import bill, rest
+from joulewright.sim.processes.inference.compiled.routing import switch_off
 from joulewright.sim.processes.inference.compiled.schedule import book_chunks, chunk_sums, fill_step
 from joulewright.sim.processes.inference.compiled.sequences import (
     into_wheel,
@@ -39,7 +38,7 @@ from joulewright.sim.processes.inference.compiled.transfers import send
 def begin(w: World, number: int) -> bool:
     """Schedule the next step of a replica and bill it; False if the series has no room."""
     run, r = w.run[0], w.replicas[number]
-    if r.now_s + MARGIN_S > run.start_s + w.series.shape[0] * run.bin_s:
+    if r.now_s + run.margin_s > run.start_s + w.series.shape[0] * run.bin_s:
         run.status = FULL_SERIES
         return False
     if r.decoding == 0 or r.step - r.origin >= REBASE_STEPS:
@@ -133,7 +132,7 @@ def wheel_turn(w: World, number: int, at: int, step: int) -> None:
         following = q.wheel_after
         last = q.joined_step + q.output - q.generated - 1
         if last == step:
-            leave(w, r, at, stop_decoding(w, number, at))
+            leave(w, number, at, stop_decoding(w, number, at))
             end_request(w, at, r.now_s)
         else:
             settle(w, r, at)
@@ -159,10 +158,10 @@ def end_chunks(w: World, number: int) -> None:
         if q.generated == 1:
             q.first_token_s = r.now_s
         if q.generated == q.output:
-            leave(w, r, at, q.target)
+            leave(w, number, at, q.target)
             end_request(w, at, r.now_s)
         elif number < run.first_decoder < run.replicas:
-            leave(w, r, at, q.target)
+            leave(w, number, at, q.target)
             send(w, at, r.now_s)
         else:
             start_decoding(w, number, at)
@@ -191,8 +190,9 @@ def advance(w: World, number: int, until_s: float) -> bool:
     if r.state == STARTING:
         if r.ready_s > until_s:
             return True
-        rest(w, r, r.ready_s)
         r.state = ON
+        if r.waiting > 0:
+            rest(w, r, r.ready_s)
     while True:
         if r.stepping:
             w.due_s[number] = r.end_s
@@ -202,7 +202,7 @@ def advance(w: World, number: int, until_s: float) -> bool:
         if r.running + r.waiting == 0:
             w.due_s[number] = math.inf
             if r.state == DRAINING:
-                r.state = ASLEEP
+                switch_off(w, number)
             return True
         w.due_s[number] = r.now_s
         if r.now_s >= until_s:
