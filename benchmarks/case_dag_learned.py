@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.dag_instances import tables
 from benchmarks.dag_reference import EXECUTORS, folder, jobs_of
 from benchmarks.registry import Measurement, case
 from joulewright.data.dag_generator import generate_dag_jobs
@@ -95,17 +96,16 @@ def _fixed_small() -> list[TrainingCase]:
 
 def _queries(count: int) -> list[TrainingCase]:
     """Random queries with measured durations that arrive at random; none where the tables are absent."""
-    path = folder().parents[2] / "data" / "dag" / "tpch_dags_2g_10g_50g.json"
-    if not path.exists():
+    if not tables().exists():
         return []
-    tables = read_tpch_tables(path)
-    names, found = sorted(tables), []
+    measured = read_tpch_tables(tables())
+    names, found = sorted(measured), []
     for number in range(count):
         random = np.random.default_rng([_SEED, number])
         arrivals = np.append(0.0, np.cumsum(random.exponential(_QUERY_GAP_MS, _QUERIES - 1))).astype(int).tolist()
         picks = random.choice(names, _QUERIES).tolist()
         jobs = tuple(
-            DagJob(name=f"{pick}@{at}", arrival_ms=arrival, stages=tables[pick])
+            DagJob(name=f"{pick}@{at}", arrival_ms=arrival, stages=measured[pick])
             for at, (pick, arrival) in enumerate(zip(picks, arrivals))
         )
         found.append(TrainingCase(jobs=jobs, cluster=DagCluster(executors=EXECUTORS), seed=number))

@@ -209,7 +209,7 @@ CYCLE = {
         (("simulate", GENERATED, "--signal", "SIGNAL", "--start", "46", "--executors", "1"), 3,
          ["needs", "which holds 2 h from its start"]),
         (("compare", GENERATED), 2, ["--scheduler"]),
-        (("compare", GENERATED, *TWO, "--scheduler", "fifo"), 2, ["fifo is given 2 times"]),
+        (("compare", GENERATED, *TWO, "--scheduler", "fifo"), 2, ["'fifo' is given 2 times"]),
         (("compare", GENERATED, *TWO, "--starts", "3", "--start", "5"), 2, ["--starts 3 and --start"]),
         (("compare", GENERATED, *TWO, "--starts", "0"), 2, ["--starts"]),
         (("compare", GENERATED, *TWO, "--starts", "40", "--signal", "SIGNAL"), 3, ["40 starts", "holds 48 h"]),

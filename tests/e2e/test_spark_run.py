@@ -123,7 +123,7 @@ def test_spade_waits_and_shrinks_in_dirty_hours(spark: Any) -> None:
     assert dirty
     for decision in dirty:
         if decision.deferred:
-            assert decision.active > 0
+            assert decision.busy > 0
             assert psi(0.0, decision.low, decision.high, 0.8) < decision.signal
         else:
             # The shrink leaves one of up to three executors at 370 g above the lowest signal expected.

@@ -49,7 +49,8 @@ def test_every_run_ends_and_keeps_its_rules(case: Any, hold_ms: int, spark_case:
     assert all(0 <= target.executors <= cluster.executors for target in record.targets)
     for decision in record.decisions:
         assert 0 <= decision.active <= decision.active + decision.executors <= cluster.executors
-        assert decision.active > 0 or not decision.deferred
+        assert decision.active <= decision.busy
+        assert decision.busy > 0 or not decision.deferred
         if name.startswith("sap"):
             bounds = (decision.low, decision.high)
             quota = sap_quota(decision.signal, *bounds, executors=cluster.executors, minimum=1)

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from joulewright.data.dag_generator import generate_dag_jobs
 from joulewright.errors import PolicyError
-from joulewright.model.dag import DagSignal
+from joulewright.model.dag import DagCluster, DagJob, DagSignal, DagStage
 from joulewright.policy.dag import (
+    AbstractDagScheduler,
+    AbstractDagView,
+    Choice,
+    Conditions,
     Fair,
     Fifo,
     Outlook,
+    RunFacts,
     Sap,
     Softmax,
     Spade,
@@ -22,12 +32,15 @@ from joulewright.policy.dag import (
     green_quota,
     make_dag_scheduler,
     psi,
+    quota,
     sap_quota,
     search_alpha,
     search_thresholds,
     shrink_factor,
     shrunk,
 )
+from joulewright.policy.dag.outlook import FORECASTS
+from joulewright.sim.processes.dag import simulate_dag
 
 
 def test_formulas_match_the_published_vectors(shared: Path) -> None:
@@ -155,6 +168,86 @@ def test_names(text: str, made: object) -> None:
 def test_names_and_options_that_are_refused(text: str, words: str) -> None:
     with pytest.raises(PolicyError, match=words):
         make_dag_scheduler(text)
+
+
+@pytest.mark.parametrize("text", ["sap+planned:finish_by_h=9", "green-hadoop+water-level", "spade+water-level"])
+def test_what_plans_when_work_waits_is_no_base_of_what_has_it_wait(text: str) -> None:
+    with pytest.raises(PolicyError, match=r"(Planned|WaterLevel) cannot be the base of \w+: .* use \w+ alone, or put"):
+        make_dag_scheduler(text)
+
+
+def test_a_base_with_a_memory_is_begun_with_its_wrapper() -> None:
+    """Two runs under one wrapper: each has a base of its own."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Remembering(Softmax):
+        seen: list[int] = field(default_factory=list)
+
+        def begun(self, facts: RunFacts) -> AbstractDagScheduler:
+            return begun.append(Remembering()) or begun[-1]  # type: ignore[func-returns-value]
+
+        def choose(self, view: AbstractDagView) -> Choice:
+            self.seen.append(view.now_ms)
+            return super().choose(view)
+
+        def compiled(self, conditions: Conditions) -> None:
+            return None
+
+    begun: list[Remembering] = []
+    job = DagJob(name="a", arrival_ms=0, stages=(DagStage(name="s", task_ms=(5, 5)),))
+    signal, first = DagSignal(step_ms=10, values=np.ones(9)), Remembering()
+    for wrapper in (Sap(minimum=1, base=first), Spade(base=first), Sap(minimum=1, base=Spade(base=first))):
+        begun.clear()
+        simulate_dag([job], DagCluster(executors=1, moving_delay_ms=0), signal, wrapper)
+        assert len(begun) == 1
+        assert begun[0].seen
+    assert first.seen == []
+
+
+def test_the_quota_of_green_hadoop_is_found_once_until_the_queue_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight jobs arrive and end at sixteen times at most; answers are far more."""
+    found: list[int] = []
+
+    def counted(*given: Any, **options: Any) -> int:
+        found.append(green_quota(*given, **options))
+        return found[-1]
+
+    monkeypatch.setattr(quota, "green_quota", counted)
+    jobs = generate_dag_jobs("layered", jobs=8, seed=3)
+    share = 0.5 + 0.4 * np.sin(np.arange(400) / 3.0)
+    signal = DagSignal(step_ms=60_000, values=np.ones(400), renewable_fraction=share)
+    quota._kept_quota.cache_clear()
+    run = simulate_dag(jobs, DagCluster(executors=10), signal, make_dag_scheduler("green-hadoop"), engine="plain")
+    assert 1 < len(found) <= 2 * len(jobs) < run.answers
+
+
+def test_what_is_expected_of_a_signal_is_issued_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scheduler that plans and the bounds of its run ask for the same."""
+    issued: list[Outlook] = []
+    issue = Outlook._issued
+
+    def counted(self: Outlook, signal: DagSignal, values: Any) -> Any:
+        issued.append(self)
+        return issue(self, signal, values)
+
+    monkeypatch.setattr(Outlook, "_issued", counted)
+    job = DagJob(name="a", arrival_ms=0, stages=(DagStage(name="s", task_ms=(5, 5)),))
+    signal = DagSignal(step_ms=10, values=np.arange(1.0, 40.0))
+    simulate_dag([job], DagCluster(executors=1), signal, make_dag_scheduler("water-level:window_h=5"))
+    assert issued == [Outlook(window_h=5.0)]
+    same = Outlook(window_h=5.0).issue(signal, signal.values)
+    with pytest.raises(ValueError, match="read-only"):
+        same[0, 0] = 3.0
+    other = DagSignal(step_ms=10, values=np.arange(2.0, 41.0))
+    assert Outlook(window_h=5.0).issue(other, other.values)[0, 0] == 2.0
+
+
+@given(st.lists(st.floats(-50.0, 900.0), min_size=1, max_size=60), st.sampled_from(FORECASTS), st.integers(1, 40))
+def test_the_present_lies_within_the_bounds(values: list[float], forecast: str, window_h: int) -> None:
+    signal = DagSignal(step_ms=10, values=np.array(values)).later(len(values) // 3)
+    low, high = Outlook(window_h=window_h, forecast=forecast).bounds(signal)
+    assert (low <= signal.values).all()
+    assert (signal.values <= high).all()
 
 
 def test_every_name_makes_a_scheduler() -> None:

@@ -16,7 +16,9 @@ from joulewright.policy.dag import AbstractDagScheduler, AbstractDagView, Fifo, 
 from joulewright.policy.dag.base import RunFacts
 from joulewright.study.dag import CHANGES, DagProgress, compare_dag
 from joulewright.study.dag_bounds import bound_dag
-from joulewright.study.dag_start import spread_starts
+from joulewright.study.dag_headroom import share_of_headroom
+from joulewright.study.dag_start import horizon_steps, refuse_overrun, spread_starts
+from joulewright.study.result import Inference
 
 STEP_MS = 1000
 QUICK = DagCluster(executors=2, moving_delay_ms=0)
@@ -117,9 +119,34 @@ def test_the_share_of_headroom_is_saved_over_headroom() -> None:
     assert rows["headroom_share"][0] == pytest.approx(1.0)
     estimate = found.estimate("single", "headroom_share")
     assert estimate is not None
-    assert estimate.mean == pytest.approx(1.0)
+    assert (estimate.mean, estimate.count) == (pytest.approx(1.0), 2)
+    assert estimate.half_width == pytest.approx(0.0, abs=1e-9)
     flat = compare_dag([wide(tasks=1)], QUICK, playing(5.0, 5.0), {"fifo": Fifo(), "again": Fifo()})
     assert flat.estimate("again", "headroom_share") is None
+
+
+def test_the_interval_of_a_share_is_that_of_a_ratio_of_sums() -> None:
+    """30 of 40 and 10 of 60 saved: 0.4 of all; residuals 30 - 16 and 10 - 24 over the mean headroom of 50: 0.28."""
+    found = share_of_headroom([30.0, 10.0], [40.0, 60.0])
+    assert found is not None
+    assert (found.mean, found.count, found.method) == (pytest.approx(0.4), 2, "t")
+    # Student with one degree of freedom: 12.7062 s / sqrt(2), and s / sqrt(2) of 0.28 and -0.28 is 0.28.
+    assert found.half_width == pytest.approx(12.70620474 * 0.28, rel=1e-8)
+    # A sample without headroom that lost something counts with its loss, not with a share of its own.
+    lost = share_of_headroom([30.0, 10.0, -1.0], [40.0, 60.0, 0.0])
+    assert lost is not None
+    assert lost.mean == pytest.approx(0.39)
+    alone = share_of_headroom([1.0], [4.0])
+    assert alone is not None
+    assert (alone.mean, alone.low, alone.method) == (0.25, None, "none")
+    assert share_of_headroom([0.0, -1.0], [0.0, 0.0]) is None
+    assert share_of_headroom([], []) is None
+    resampled = share_of_headroom([1.0, 2.0, 3.0, 4.0, 6.0], [4.0] * 5, Inference(interval="bootstrap"))
+    assert resampled is not None
+    assert resampled.low is not None
+    assert resampled.low < resampled.mean == pytest.approx(0.8)
+    with pytest.raises(ValueError, match="zip"):
+        share_of_headroom([1.0], [1.0, 2.0])
 
 
 def test_a_later_start_knows_the_past() -> None:
@@ -176,6 +203,22 @@ def test_a_run_that_outlasts_the_signal_says_by_how_much() -> None:
         compare_dag([wide(tasks=4)], QUICK, playing(5.0, 4.0, step_h=0.5), ["fifo"], starts=(1,))
 
 
+def test_allowances_are_added_before_rounding_to_steps() -> None:
+    """A step and a half and half an hour are two steps, in a comparison as in a bound."""
+    job, signal = wide(tasks=1, task_ms=1500), playing(1.0, 2.0, 3.0, 4.0)
+    compared = compare_dag([job], QUICK, signal, {"fifo": Fifo()}, allowances_h=(0.0, 0.5, 0.6))
+    bounded = bound_dag([job], QUICK, signal, Fifo(), allowances_h=(0.0, 0.5, 0.6))
+    assert compared.bounds["steps"].to_list() == [item.steps for item in bounded.items] == [2, 2, 3]
+    quarters = playing(1.0, step_h=0.1)
+    assert [horizon_steps(quarters, 0, hours) for hours in (0.0, 0.3, 0.7, 0.71)] == [1, 3, 7, 8]
+
+
+def test_an_overrun_is_told_in_hours() -> None:
+    refuse_overrun(playing(1.0, 2.0, step_h=0.5), 2000)
+    with pytest.raises(TraceError, match=r"^it needs 1.5 h of the prices, which holds 1 h from its start; give a"):
+        refuse_overrun(playing(1.0, 2.0, step_h=0.5), 2001, run="it", series="the prices")
+
+
 @pytest.mark.parametrize(
     ("change", "kind", "text"),
     [
@@ -184,7 +227,7 @@ def test_a_run_that_outlasts_the_signal_says_by_how_much() -> None:
         ({"seeds": ()}, ScenarioError, "no seed to compare"),
         ({"starts": (3,)}, ScenarioError, "begins in step 3 of a signal with 3 steps"),
         ({"starts": (-1,)}, ScenarioError, "begins in step -1"),
-        ({"schedulers": ["fifo", "fifo"]}, PolicyError, "'fifo' is given twice"),
+        ({"schedulers": ["fifo", "fifo"]}, PolicyError, "'fifo' is given 2 times; give each once"),
         ({"schedulers": ["fivo"]}, PolicyError, "did you mean 'fifo'"),
         ({"schedulers": ["spade:gamma=2"]}, PolicyError, "gamma is 2.0; allowed is 0"),
         ({"jobs": []}, ScenarioError, "no job to run"),

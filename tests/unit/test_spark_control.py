@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,6 +15,7 @@ from joulewright.errors import LiveError, MissingExtraError, PolicyError, Scenar
 from joulewright.live.spark import (
     Board,
     ControlRecord,
+    Progress,
     control,
     pools_text,
     require_spark,
@@ -21,7 +23,17 @@ from joulewright.live.spark import (
 )
 from joulewright.live.spark.controller import Sizing
 from joulewright.model.dag import DagCluster, DagJob, DagSignal, DagStage
-from joulewright.policy.dag import AbstractDagScheduler, Grant, make_dag_scheduler, psi, sap_quota
+from joulewright.policy.dag import (
+    NO_STAGE,
+    AbstractDagScheduler,
+    AbstractSampledScheduler,
+    Choice,
+    Grant,
+    Spade,
+    make_dag_scheduler,
+    psi,
+    sap_quota,
+)
 
 SIGNAL = DagSignal(step_ms=100, values=np.tile([600.0, 600.0, 200.0, 300.0], 50))
 
@@ -62,6 +74,8 @@ def run(spark_case: Any) -> Any:
         "sap:minimum=1",
         "spade",
         "sap:minimum=2+spade:gamma=1",
+        "water-level:allowance_h=2",
+        "planned:allowance_h=2",
     ],
 )
 def test_every_stage_runs_once_and_after_its_parents(text: str, run: Any) -> None:
@@ -115,16 +129,77 @@ def test_spade_waits_only_while_something_runs_and_the_signal_is_above_its_thres
     deferred = [decision for decision in record.decisions if decision.deferred]
     assert deferred
     for decision in deferred:
-        assert decision.active > 0
+        assert decision.busy > 0
         assert decision.signal > psi(0.0, decision.low, decision.high, 0.9)
     cheap = [decision for decision in record.decisions if decision.signal == 200.0]
     assert cheap
     assert not [decision for decision in cheap if decision.deferred]
 
 
+def test_spade_waits_at_a_step_while_tasks_run(spark_case: Any) -> None:
+    """Of twelve tasks begun at 100 g four run on when the signal rises to 600 g: the first draw there waits as well."""
+    signal = DagSignal(step_ms=200, values=np.tile([100.0, 600.0], 50))
+    first = DagJob(name="long", arrival_ms=0, stages=(DagStage(name="s", task_ms=(150,) * 12),))
+    wanted = Drawn([1.0, 0.0])
+    board = Board((first,), DagCluster(executors=4), signal, Spade(gamma=0.1, forecast="perfect", base=wanted))
+    record = control(board, spark_case.TimedPlant(4), limit_ms=5000)
+    at_step = [decision for decision in record.decisions if decision.at_ms == 200]
+    assert [(decision.deferred, decision.active, decision.busy) for decision in at_step] == [(True, 0, 4)]
+    assert record.targets[1] == (200, 1)
+
+
+def test_figures_of_a_stage_that_ended_stand(spark_case: Any) -> None:
+    """A status tracker forgets old stages: what it says of them later counts for nothing."""
+    board = Board((diamond("a"),), DagCluster(executors=4), SIGNAL, make_dag_scheduler("fifo"))
+    board.look(0, {})
+    list(board.offer())
+    board.look(50, {0: Progress(started=4, done=4, ended=True)})
+    left_ms = board.remaining_ms(0)
+    board.look(60, {0: Progress(started=0, done=0, ended=True)})
+    assert (board.states[0].started, board.states[0].done) == (4, 4)
+    assert board.remaining_ms(0) == left_ms == 190
+    assert board.open_jobs == 1
+
+
+def test_executors_taken_back_are_offered_as_their_tasks_end(spark_case: Any) -> None:
+    """Four tasks run on at the step and all wait; when two of them end those are offered once more."""
+    signal = DagSignal(step_ms=100, values=np.array([100.0, 600.0, 600.0, 100.0]))
+    job = DagJob(name="long", arrival_ms=0, stages=(DagStage(name="s", task_ms=(150,) * 12),))
+    base = Drawn([1.0, 0.0, 1.0])
+    board = Board((job,), DagCluster(executors=4), signal, Spade(gamma=0.1, forecast="perfect", base=base))
+    assert board.look(0, {})
+    list(board.offer())
+    board.first_grant(0)
+    assert board.look(100, {0: Progress(started=4, done=0)})
+    assert [(given, item.busy) for _, given, item in board.offer()] == [(0, 4)]
+    assert not board.look(120, {0: Progress(started=4, done=0)})
+    assert board.look(150, {0: Progress(started=4, done=2)})
+    assert next((given > 0, item.active, item.busy) for _, given, item in board.offer()) == (True, 0, 2)
+
+
+class Drawn(AbstractSampledScheduler):
+    """The first stage of the frontier with importances that are given."""
+
+    def __init__(self, importances: list[float]) -> None:
+        self.left = importances
+
+    def choose(self, view: Any) -> Choice:
+        stage = next((stage for job in view.jobs() for stage in view.frontier(job)), NO_STAGE)
+        return Choice(stage, view.offered, self.left.pop(0) if self.left else 0.0)
+
+
 def test_spade_that_does_not_look_is_its_base(run: Any) -> None:
     assert run("spade:gamma=0+softmax")[0] == run("softmax")[0]
     assert run("spade")[0] == run("spade")[0]
+
+
+@pytest.mark.parametrize("text", ["fifo", "water-level:allowance_h=0", "planned:allowance_h=0"])
+def test_who_may_not_wait_keeps_all_executors_at_a_step(text: str, spark_case: Any) -> None:
+    """Planners whose jobs must end as soon as a queue's are as quick as one, though steps take all executors back."""
+    jobs, cluster = tuple(diamond(f"{number}", 50 * number) for number in range(6)), DagCluster(executors=4)
+    plant = spark_case.TimedPlant(4)
+    control(Board(jobs, replace(cluster, moving_delay_ms=0), SIGNAL, make_dag_scheduler(text)), plant, limit_ms=5000)
+    assert max(end for _, ends in plant.stages.values() for end in ends) == 550
 
 
 def test_limit_of_a_job(run: Any) -> None:

@@ -118,6 +118,8 @@ def test_stages_get_their_pool_names_and_inputs(plant: Any, tmp_path: Path) -> N
         # Of the jobs of its group one is gone and one has a stage that is told about.
         first = finished(made)[0]
         assert (first.started, first.done, first.ended, first.error) == (3, 1, True, "")
+        # What ended is told once and then no longer asked for.
+        assert made.progress() == {}
         made.submit(1, JOB, JOB.stages[1], 1)
         assert finished(made)[1].done == 0
         context = calls[0].context

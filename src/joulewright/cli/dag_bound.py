@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Mapping
 from typing import Any
 
 import click
-import polars as pl
 
 from joulewright.cli.dag_options import DagRequest
-from joulewright.cli.dag_run import Prepared, prepare, schedulers_of
+from joulewright.cli.dag_run import Prepared, finish, prepare, schedulers_of, write
 from joulewright.cli.output import Output
 from joulewright.errors import ScenarioError
 from joulewright.policy.citations import reference_list
 from joulewright.study.dag_bounds import DagBounds, bound_dag
-from joulewright.study.dag_folder import manifest_of, write_dag_folder
 
 
 def find_bounds(
@@ -47,12 +45,16 @@ def find_bounds(
     )
     facts = {**ready.facts(), **found.document(), "notes": list(ready.notes)}
     facts["references"] = reference_list(found.run.sources)
-    written = _write(request, ready, found, facts)
+
+    def report(manifest: Mapping[str, Any]) -> str:
+        from joulewright.report.dag_bound_page import render_bound_report
+
+        return render_bound_report(found, ready.jobs, ready.signal, document=manifest)
+
+    tables = {"bounds": found.frame(), "steps": found.work_frame()}
+    written = write("bound", request, facts, tables, render=report)
     _show(found, ready, output)
-    output.references(facts["references"])
-    for path in written:
-        output.say(f"written: {path}")
-    return output.document({**facts, "written": written})
+    return finish(facts, written, output)
 
 
 def allowances_of(text: str) -> tuple[float, ...]:
@@ -85,16 +87,3 @@ def _show(found: DagBounds, ready: Prepared, output: Output) -> None:
     costs = [(item.allowance_h, None if item.bound is None else item.bound.cost) for item in found.items]
     output.data(found.sentence())
     output.show(bound_table(costs, found.run.cost, ready.signal))
-
-
-def _write(request: DagRequest, ready: Prepared, found: DagBounds, facts: dict[str, Any]) -> list[str]:
-    if request.folder is None:
-        return []
-    manifest, report = manifest_of("bound", facts, command=sys.argv), None
-    if request.report:
-        from joulewright.report.dag_bound_page import render_bound_report
-
-        report = render_bound_report(found, ready.jobs, ready.signal, document=manifest)
-    tables: dict[str, pl.DataFrame] = {"bounds": found.frame(), "steps": found.work_frame()}
-    folder = write_dag_folder(request.folder, manifest, tables, report=report)
-    return [str(folder), *([] if report is None else [str(folder / "report.html")])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -18,10 +18,10 @@ from joulewright.cli.progress import StudyLine
 from joulewright.errors import PolicyError
 from joulewright.model.dag import DagCluster
 from joulewright.policy.citations import reference_list
-from joulewright.policy.dag import AbstractDagScheduler, dag_schedulers, make_dag_scheduler
+from joulewright.policy.dag import AbstractDagScheduler, dag_schedulers
 from joulewright.sim.processes.dag import simulate_dag
-from joulewright.study.dag import DagComparison, compare_dag
-from joulewright.study.dag_folder import manifest_of, refuse_dag_target, steps_frame, tasks_frame, write_dag_folder
+from joulewright.study.dag import DagComparison, compare_dag, named_schedulers
+from joulewright.study.dag_folder import DAG_FOLDER, steps_frame, tasks_frame
 from joulewright.study.dag_inputs import DagInput, read_dag_input
 from joulewright.study.dag_signal import DagSignalInput, read_signal, synthetic_signal
 from joulewright.study.dag_start import spread_starts
@@ -125,7 +125,7 @@ def read_jobs(request: DagRequest, output: Output) -> tuple[DagInput, float, lis
         raise click.UsageError("JOBS is missing; give a file, or generated:tpch-like,jobs=20,seed=1")
     if request.folder is not None:
         check_writable(request.folder, purpose="the run")
-        refuse_dag_target(request.folder)
+        DAG_FOLDER.refuse(request.folder)
     source = read_dag_input(request.jobs, request.draw)
     notes = list(source.notes)
     hour_ms = _SHORT_HOUR_MS if source.compressed else _MS_PER_H
@@ -182,13 +182,10 @@ def schedulers_of(texts: Sequence[str]) -> dict[str, AbstractDagScheduler]:
     click.UsageError
         If one does not exist, has wrong options, or is given twice.
     """
-    twice = next((text for text in texts if texts.count(text) > 1), None)
-    if twice is not None:
-        raise click.UsageError(f"--scheduler {twice} is given {texts.count(twice)} times; give every scheduler once")
     try:
-        return {text: make_dag_scheduler(text) for text in texts}
+        return named_schedulers(texts)
     except PolicyError as error:
-        raise click.UsageError(f"{error}; jw dag simulate --list shows the schedulers") from error
+        raise click.UsageError(f"--scheduler: {error}; jw dag simulate --list shows the schedulers") from error
 
 
 def simulate_one(request: DagRequest, scheduler: str, *, seed: int, start: str | None, output: Output) -> int:
@@ -278,7 +275,13 @@ def conclude(
         "notes": notes,
         "references": reference_list(found.sources),
     }
-    written = write(kind, request, ready, found, facts=facts, tables=tables)
+
+    def report(manifest: Mapping[str, Any]) -> str:
+        from joulewright.report.dag_page import render_dag_report
+
+        return render_dag_report(replace(found, notes=tuple(notes)), ready.jobs, ready.signal, document=manifest)
+
+    written = write(kind, request, facts, tables, render=report)
     if not output.json:
         from joulewright.report.dag_terminal import comparison_tables
 
@@ -291,30 +294,29 @@ def conclude(
         )
     for note in found.notes:
         output.say(f"note: {note}")
-    output.references(facts["references"])
-    for path in written:
-        output.say(f"written: {path}")
     listed = {"runs": found.runs.to_dicts(), "bounds": found.bounds.to_dicts()}
-    return output.document({**facts, **listed, "written": written})
+    return finish({**facts, **listed}, written, output)
 
 
 def write(
     kind: str,
     request: DagRequest,
-    ready: Prepared,
-    found: DagComparison,
-    *,
     facts: Mapping[str, Any],
     tables: Mapping[str, pl.DataFrame],
+    *,
+    render: Callable[[Mapping[str, Any]], str],
 ) -> list[str]:
-    """Write the folder that was asked for, with its report; the paths written."""
+    """Write the folder that was asked for, with the report that ``render`` makes of its manifest; the paths written."""
     if request.folder is None:
         return []
-    manifest, report = manifest_of(kind, facts, command=sys.argv), None
-    if request.report:
-        from joulewright.report.dag_page import render_dag_report
+    manifest = DAG_FOLDER.head(kind, facts, command=sys.argv)
+    folder = DAG_FOLDER.write(request.folder, manifest, tables, report=render(manifest) if request.report else None)
+    return [str(folder), *([str(folder / "report.html")] if request.report else [])]
 
-        said = replace(found, notes=tuple(facts["notes"]))
-        report = render_dag_report(said, ready.jobs, ready.signal, document=manifest)
-    folder = write_dag_folder(request.folder, manifest, tables, report=report)
-    return [str(folder), *([] if report is None else [str(folder / "report.html")])]
+
+def finish(facts: Mapping[str, Any], written: Sequence[str], output: Output) -> int:
+    """Name the sources and what was written, and print the document; the exit status."""
+    output.references(facts["references"])
+    for path in written:
+        output.say(f"written: {path}")
+    return output.document({**facts, "written": written})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
@@ -14,12 +13,14 @@ import click
 from joulewright.cli.dag_options import DagRequest, quantity_option
 from joulewright.cli.dag_run import (
     cluster_of,
+    finish,
     jobs_facts,
     read_jobs,
     schedulers_of,
     signal_facts,
     signal_notes,
     signal_of,
+    write,
 )
 from joulewright.cli.output import Output, plain
 from joulewright.errors import PolicyError
@@ -27,7 +28,6 @@ from joulewright.model.dag import DagJob, DagLink, DagLinks
 from joulewright.policy.citations import reference_list
 from joulewright.policy.dag import AbstractDagPlacement, make_dag_placement
 from joulewright.policy.registry import parse
-from joulewright.study.dag_folder import manifest_of, write_dag_folder
 from joulewright.study.dag_inputs import DagInput
 from joulewright.study.dag_sites import DagSitesStudy, SiteInput, run_dag_sites
 
@@ -209,26 +209,11 @@ def _link_facts(links: DagLinks) -> dict[str, Any]:
 def _conclude(
     request: DagRequest, source: DagInput, found: DagSitesStudy, *, facts: dict[str, Any], output: Output
 ) -> int:
-    written = _write(request, source, found, facts)
-    if not output.json:
-        from joulewright.report.dag_sites_terminal import sites_tables
-
-        for table in sites_tables(found):
-            output.show(table)
-    output.references(facts["references"])
-    for path in written:
-        output.say(f"written: {path}")
-    return output.document({**facts, "written": written})
-
-
-def _write(request: DagRequest, source: DagInput, found: DagSitesStudy, facts: Mapping[str, Any]) -> list[str]:
-    if request.folder is None:
-        return []
-    manifest, report = manifest_of("sites", facts, command=sys.argv), None
-    if request.report:
+    def report(manifest: Mapping[str, Any]) -> str:
         from joulewright.report.dag_sites_page import render_dag_sites_report
 
-        report = render_dag_sites_report(found, source, document=manifest)
+        return render_dag_sites_report(found, source, document=manifest)
+
     tables = {
         "sites": found.sites_frame(),
         "jobs": found.jobs_frame(),
@@ -236,5 +221,10 @@ def _write(request: DagRequest, source: DagInput, found: DagSitesStudy, facts: M
         "tasks": found.tasks_frame(),
         "steps": found.steps_frame(),
     }
-    folder = write_dag_folder(request.folder, manifest, tables, report=report)
-    return [str(folder), *([] if report is None else [str(folder / "report.html")])]
+    written = write("sites", request, facts, tables, render=report)
+    if not output.json:
+        from joulewright.report.dag_sites_terminal import sites_tables
+
+        for table in sites_tables(found):
+            output.show(table)
+    return finish(facts, written, output)

@@ -13,6 +13,7 @@ from joulewright.errors import ScenarioError
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
 
 _TOLERANCE_STEPS = 1e-9
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,12 +10,14 @@ from typing import Any
 
 import polars as pl
 
-from joulewright.errors import InfeasibleError, PolicyError, ScenarioError, TraceError
+from joulewright.errors import InfeasibleError, PolicyError, ScenarioError
 from joulewright.model.dag import DagCluster, DagJob, DagSignal
 from joulewright.policy.citations import sources_of
 from joulewright.policy.dag import AbstractDagScheduler, make_dag_scheduler
 from joulewright.sim.processes.dag import DagRun, FluidBound, fluid_bound, simulate_dag, split_dag_change
+from joulewright.study.dag_headroom import share_of_headroom
 from joulewright.study.dag_inputs import is_exact
+from joulewright.study.dag_start import horizon_steps, refuse_overrun
 from joulewright.study.result import Estimate, Inference
 from joulewright.study.statistics import estimate
 
@@ -120,16 +121,19 @@ class DagComparison:
         The share of the headroom is all that was saved over all headroom, because a start may have next to none.
         """
         if figure == "headroom_share":
-            saved, headroom = self.estimate(scheduler, "saved"), self.estimate(scheduler, "headroom")
-            if saved is None or headroom is None or headroom.mean <= 0.0:
-                return None
-            return Estimate(mean=saved.mean / headroom.mean, count=saved.count)
+            return share_of_headroom(
+                self._samples(scheduler, "saved"), self._samples(scheduler, "headroom"), self.inference
+            )
+        values = self._samples(scheduler, figure)
+        return estimate(values, self.inference) if values else None
+
+    def _samples(self, scheduler: str, figure: str) -> list[float]:
+        """A figure of each sample that has it, its seeds averaged."""
         rows = self.runs.filter(pl.col("scheduler") == scheduler).drop_nulls(figure)
-        if not rows.height:
-            return None
         unit = "start" if len(self.starts) > 1 else "seed"
         values = rows.group_by(unit, maintain_order=True).agg(pl.col(figure).cast(pl.Float64).mean())
-        return estimate(values[figure].to_list(), self.inference)
+        found: list[float] = values[figure].to_list()
+        return found
 
     def summary(self) -> pl.DataFrame:
         """One row per scheduler and figure: ``mean``, ``low`` and ``high`` (null without an interval), ``count``."""
@@ -194,7 +198,7 @@ def compare_dag(
     >>> found.runs.height, found.base, found.samples
     (4, 'fifo', 2)
     """
-    named = _named(schedulers)
+    named = dict(schedulers) if isinstance(schedulers, Mapping) else named_schedulers(schedulers)
     case = _Case(jobs=tuple(jobs), cluster=cluster, signal=signal, schedulers=named)
     _check(starts, seeds, named)
     pairs = list(itertools.product(starts, seeds))
@@ -230,13 +234,20 @@ _BOUNDS: dict[str, Any] = {
 }
 
 
-def _named(schedulers: Sequence[str] | Mapping[str, AbstractDagScheduler]) -> dict[str, AbstractDagScheduler]:
-    if isinstance(schedulers, Mapping):
-        return dict(schedulers)
-    twice = next((name for name in schedulers if list(schedulers).count(name) > 1), None)
+def named_schedulers(texts: Sequence[str]) -> dict[str, AbstractDagScheduler]:
+    """The schedulers that texts name, by text.
+
+    Raises
+    ------
+    PolicyError
+        If one does not exist, has wrong options, or is given twice.
+    """
+    twice = next((text for text in texts if texts.count(text) > 1), None)
     if twice is not None:
-        raise PolicyError(f"scheduler {twice!r} is given twice; give each once, or add --seeds for more runs of it")
-    return {text: make_dag_scheduler(text) for text in schedulers}
+        raise PolicyError(
+            f"scheduler {twice!r} is given {texts.count(twice)} times; give each once, and more seeds for more runs"
+        )
+    return {text: make_dag_scheduler(text) for text in texts}
 
 
 def _check(starts: Sequence[int], seeds: Sequence[int], schedulers: Mapping[str, AbstractDagScheduler]) -> None:
@@ -266,7 +277,7 @@ class _Case:
     def add(self, name: str, start: int, seed: int, *, bounded: bool) -> None:
         """Run one scheduler and keep its rows."""
         run = simulate_dag(self.jobs, self.cluster, self.signal.later(start), self.schedulers[name], seed=seed)
-        refuse_overrun(run, name)
+        refuse_overrun(run.signal, int(run.finish_ms.max()), run=f"the run of {name!r}")
         base = self.bases.setdefault((start, seed), run)
         self.shown.setdefault(name, run)
         key = dict(zip(KEYS, (name, start, seed)))
@@ -289,16 +300,15 @@ class _Case:
 
     def headroom(self, start: int, base: DagRun, run: DagRun) -> dict[str, float | None]:
         """How far the run is from the bound of its own length, and how much of that of the base it reached."""
-        own, ahead = self.bound(start, run.makespan_ms), self.bound(start, base.makespan_ms)
+        own, ahead = (self.bound(start, horizon_steps(self.signal, item.makespan_ms)) for item in (run, base))
         if own is None or ahead is None:
             return {}
         above = run.cost / own.cost - 1.0 if own.cost > 0.0 else None
         saved, headroom = base.cost - run.cost, base.cost - ahead.cost
         return dict(zip(_HEADROOM, (own.cost, above, saved, headroom, ahead.achieved_share(base.cost, run.cost))))
 
-    def bound(self, start: int, end_ms: int) -> FluidBound | None:
+    def bound(self, start: int, steps: int) -> FluidBound | None:
         """The fluid bound of a horizon, found once; None where there is none."""
-        steps = math.ceil(end_ms / self.signal.step_ms)
         if not is_exact(self.jobs):
             self.notes.append(
                 "Durations depend on the number of executors, so that the work is not known beforehand: there is no "
@@ -322,30 +332,12 @@ class _Case:
         """Bounds beyond the makespan of the base."""
         base = self.bases[start, seed]
         for allowance_h in allowances_h:
-            end_ms = base.makespan_ms + round(allowance_h / self.signal.step_h * self.signal.step_ms)
-            found = self.bound(start, end_ms)
+            steps = horizon_steps(self.signal, base.makespan_ms, allowance_h)
+            found = self.bound(start, steps)
             if found is None and is_exact(self.jobs):
                 self.notes.append(f"The signal is too short for a bound {allowance_h:g} h after the end of some runs.")
             cost = None if found is None else found.cost
-            self.bounds.append((start, allowance_h, math.ceil(end_ms / self.signal.step_ms), cost, base.cost))
-
-
-def refuse_overrun(run: DagRun, name: str) -> None:
-    """Refuse a run that outlasts its signal.
-
-    Raises
-    ------
-    TraceError
-        With the hours needed and held.
-    """
-    signal = run.signal
-    needed, held = math.ceil(int(run.finish_ms.max()) / signal.step_ms), signal.values.size
-    if needed > held:
-        raise TraceError(
-            f"the run of {name!r} needs {needed * signal.step_h:g} h of the signal, which holds "
-            f"{held * signal.step_h:g} h from its start; give a longer signal, an earlier start or more executors, or "
-            "let an hour of the signal take longer"
-        )
+            self.bounds.append((start, allowance_h, steps, cost, base.cost))
 
 
 def _changes(base: DagRun, run: DagRun) -> dict[str, float | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ import polars as pl
 from joulewright.model.dag import DagCluster, DagJob, DagSignal
 from joulewright.policy.dag import AbstractDagScheduler
 from joulewright.sim.processes.dag import DagRun, FluidBound, fluid_bound, simulate_dag
-from joulewright.study.dag import refuse_overrun
+from joulewright.study.dag_start import horizon_steps, refuse_overrun
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -130,13 +129,13 @@ def bound_dag(
     """
     played = signal.later(start)
     run = simulate_dag(jobs, cluster, played, scheduler)
-    refuse_overrun(run, name)
+    refuse_overrun(played, int(run.finish_ms.max()), run=f"the run of {name!r}")
     end_ms = run.makespan_ms if end_h is None else end_h / signal.step_h * signal.step_ms
-    horizon = max(1, math.ceil(end_ms / signal.step_ms))
     items = []
     for allowance_h in sorted(allowances_h):
-        steps = horizon + math.ceil(allowance_h / signal.step_h - 1e-9)
+        steps = horizon_steps(signal, end_ms, allowance_h)
         fits = steps <= played.values.size
         bound = fluid_bound(jobs, cluster, played, steps * signal.step_ms) if fits else None
         items.append(Allowance(allowance_h=allowance_h, steps=steps, bound=bound))
+    horizon = horizon_steps(signal, end_ms)
     return DagBounds(run=run, name=name, start=start, steps=horizon, given=end_h is not None, items=tuple(items))

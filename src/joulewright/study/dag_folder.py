@@ -18,82 +18,26 @@ report.html             the same for people
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
-from joulewright.io.atomic import write_folder
-from joulewright.io.exports import parquet_bytes
-from joulewright.io.sealed import PACKAGES, is_sealed, json_bytes, refuse_foreign, seals, versions
 from joulewright.sim.processes.dag import DagRun
+from joulewright.study.table_folder import TableFolder
 
 DAG_RUN_SCHEMA = "joulewright/dag-run/1"
-
-_MANIFEST, _FAMILY = "dag.json", "joulewright/dag-run/"
-_TABLES = ("runs", "summary", "jobs", "bounds", "tasks", "steps", "sites", "transfers")
-
-
-def manifest_of(kind: str, facts: Mapping[str, Any], *, command: Sequence[str]) -> dict[str, Any]:
-    """Head of a manifest: schema, kind, command, time and versions, then the facts."""
-    return {
-        "schema_version": DAG_RUN_SCHEMA,
-        "kind": kind,
-        "command": list(command),
-        "written": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": versions((*PACKAGES, "numba")),
-        **facts,
-    }
-
-
-def write_dag_folder(
-    path: str | Path, manifest: Mapping[str, Any], tables: Mapping[str, pl.DataFrame], *, report: str | None = None
-) -> Path:
-    """Write a folder; it replaces an earlier one only when it is complete.
-
-    Parameters
-    ----------
-    path : str or Path
-        Folder that is new, empty or an earlier one of the same family.
-    manifest : mapping
-        From :func:`manifest_of`.
-    tables : mapping of str to polars.DataFrame
-        Parquet files by name without ending, see the table of the module.
-    report : str, optional
-        Page for people.
-
-    Raises
-    ------
-    DataError
-        If the path is a file, holds something else, or cannot be written.
-    """
-    target = Path(path)
-    refuse_dag_target(target)
-    contents = {f"{name}.parquet": parquet_bytes(frame) for name, frame in tables.items()}
-    document = {**manifest, "files": seals(contents)}
-    outdated = [*(f"{name}.parquet" for name in _TABLES), "report.html"]
-    page = {} if report is None else {"report.html": report.encode("utf-8")}
-    write_folder(target, {**contents, **page, _MANIFEST: json_bytes(document, indent=1)}, outdated=outdated)
-    return target
+DAG_FOLDER = TableFolder(
+    manifest="dag.json",
+    schema=DAG_RUN_SCHEMA,
+    tables=("runs", "summary", "jobs", "bounds", "tasks", "steps", "sites", "transfers"),
+)
+"""The folder as the table above says."""
 
 
 def is_dag_run(path: Path) -> bool:
     """Whether a folder holds a run of jobs with precedence."""
-    return is_sealed(path, _MANIFEST, _FAMILY)
-
-
-def refuse_dag_target(path: Path) -> None:
-    """Refuse a folder that must not be replaced.
-
-    Raises
-    ------
-    DataError
-        If it holds something else.
-    """
-    refuse_foreign(path, _MANIFEST, _FAMILY)
+    return DAG_FOLDER.holds(path)
 
 
 def tasks_frame(run: DagRun) -> pl.DataFrame:

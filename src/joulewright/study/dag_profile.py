@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from joulewright.model.dag import DagSignal
-from joulewright.model.timeline import FloatArray
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.policy.dag import AbstractDagScheduler
 from joulewright.policy.dag.base import RunFacts
-from joulewright.sim.processes.dag.result import DagRun, IntArray, busy_per_step
+from joulewright.sim.processes.dag.result import DagRun, busy_per_step
 from joulewright.sim.processes.dag.simulate import dag_conditions
 
 MOST_PIECES = 480
@@ -132,7 +131,7 @@ def _waits(run: DagRun) -> tuple[IntArray, IntArray]:
     return ready, started
 
 
-def _quota(run: DagRun, scheduler: AbstractDagScheduler) -> NDArray[np.float64] | None:
+def _quota(run: DagRun, scheduler: AbstractDagScheduler) -> FloatArray | None:
     begun = scheduler.begun(RunFacts(jobs=run.jobs, cluster=run.cluster, signal=run.signal))
     rule = begun.compiled(dag_conditions(run.cluster, run.signal, begun))
     return None if rule is None or not rule.quota.size else rule.quota.astype(float)

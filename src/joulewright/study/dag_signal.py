@@ -150,6 +150,7 @@ def read_signal(
     time_zone: str | None = None,
     max_gap_h: float = 0.0,
     hour_ms: float = _MS_PER_H,
+    key: str = "--signal",
 ) -> DagSignalInput:
     """All steps of a column of a CSV, gzipped CSV or Parquet file.
 
@@ -169,13 +170,15 @@ def read_signal(
         Longest run of missing values that is interpolated [h].
     hour_ms : float
         How long an hour of the signal takes in the run [ms].
+    key : str
+        Option that names the file, for messages.
 
     Raises
     ------
     ScenarioError
         If the file or a column cannot be read: all problems are listed.
     """
-    table = Findings(file=str(path), key="--signal").require(open_table, path)
+    table = Findings(file=str(path), key=key).require(open_table, path)
     chosen = column or _only_column(table, path)
     dimension, currency = _dimension(unit or unit_of_column(chosen))
     reference = SeriesReference(
@@ -188,8 +191,8 @@ def read_signal(
         time_zone=time_zone,
         max_gap_h=max_gap_h,
     )
-    timeline = _whole(table, reference)
-    found = read_series(reference, timeline, key="--signal")
+    timeline = _whole(table, reference, key)
+    found = read_series(reference, timeline, key=key)
     share = None
     if renewable is not None:
         share = _renewable(reference, renewable, timeline)
@@ -218,9 +221,9 @@ def _renewable(signal: SeriesReference, column: str, timeline: Timeline) -> Floa
     return read_series(reference, timeline, key="--renewable").values
 
 
-def _whole(table: ColumnTable, reference: SeriesReference) -> Timeline:
+def _whole(table: ColumnTable, reference: SeriesReference, key: str) -> Timeline:
     """All steps of a table; stamps at the end of their interval say so in the name of their column."""
-    axis = Findings(file=str(reference.path), key="--signal").require(read_axis, table, reference)
+    axis = Findings(file=str(reference.path), key=key).require(read_axis, table, reference)
     first = datetime.fromtimestamp(axis.first_s, UTC)
     if label_of(axis.column) == "end":
         first -= timedelta(seconds=axis.step_s)

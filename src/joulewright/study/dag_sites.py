@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,12 +9,13 @@ from typing import Any
 
 import polars as pl
 
-from joulewright.errors import ScenarioError, TraceError
+from joulewright.errors import ScenarioError
 from joulewright.model.dag import DagCluster, DagJob, DagLinks, DagSite
 from joulewright.policy.dag import AbstractDagPlacement, AbstractDagScheduler
 from joulewright.sim.processes.dag import DagRun, DagSitesRun, simulate_dag_sites
 from joulewright.study.dag_folder import steps_frame, tasks_frame
 from joulewright.study.dag_signal import DagSignalInput
+from joulewright.study.dag_start import refuse_overrun
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -146,8 +146,9 @@ def run_dag_sites(
         for item, step in zip(inputs, steps)
     ]
     run = simulate_dag_sites(jobs, sites, placement=placement, scheduler=scheduler, links=links, seed=seed)
-    for one in run.runs:
-        _refuse_overrun(run, one)
+    for one, site in zip(run.runs, sites):
+        end_ms = max(run.makespan_ms, one.end_ms or 0)
+        refuse_overrun(site.signal, end_ms, series=f"the signal of site {site.name!r}")
     return DagSitesStudy(inputs=tuple(inputs), run=run, steps=steps)
 
 
@@ -181,15 +182,3 @@ def _step_of(item: SiteInput, when: datetime) -> int:
             f"{item.name!r}; give a --start at which steps of all signals begin"
         )
     return int(steps)
-
-
-def _refuse_overrun(run: DagSitesRun, one: DagRun) -> None:
-    signal, end_ms = one.signal, max(run.makespan_ms, one.end_ms or 0)
-    needed, held = math.ceil(end_ms / signal.step_ms), signal.values.size
-    if needed > held:
-        name = next(site.name for site in run.sites if site.signal is signal)
-        raise TraceError(
-            f"the run needs {needed * signal.step_h:g} h of the signal of site {name!r}, which holds "
-            f"{held * signal.step_h:g} h from its start; give a longer signal, an earlier start or more executors, or "
-            "let an hour of the signal take longer"
-        )

@@ -1,11 +1,13 @@
-"""Where in a signal runs begin."""
+"""Where in a signal runs begin, and how much of it they and their bounds take."""
 
 from __future__ import annotations
 
 import math
 
-from joulewright.errors import ScenarioError
+from joulewright.errors import ScenarioError, TraceError
 from joulewright.model.dag import DagSignal
+
+_ROUNDING = 1e-9
 
 
 def spread_starts(signal: DagSignal, needed_ms: float, count: int) -> tuple[int, ...]:
@@ -31,3 +33,42 @@ def spread_starts(signal: DagSignal, needed_ms: float, count: int) -> tuple[int,
             "give a longer signal or fewer starts"
         )
     return tuple(round(position * last / (count - 1)) for position in range(count)) if count > 1 else (0,)
+
+
+def horizon_steps(signal: DagSignal, end_ms: float, allowance_h: float = 0.0) -> int:
+    """Whole steps of a horizon that begins with the signal: an end [ms] and what is allowed beyond it [h].
+
+    Examples
+    --------
+    Half an hour beyond an hour and a half of the signal are two steps.
+
+    >>> import numpy as np
+    >>> horizon_steps(DagSignal(step_ms=1000, values=np.ones(10)), 1500, 0.5)
+    2
+    """
+    return max(1, math.ceil(end_ms / signal.step_ms + allowance_h / signal.step_h - _ROUNDING))
+
+
+def refuse_overrun(signal: DagSignal, end_ms: int, *, run: str = "the run", series: str = "the signal") -> None:
+    """Refuse a run that outlasts its signal.
+
+    Parameters
+    ----------
+    signal : DagSignal
+        From the start of the run on.
+    end_ms : int
+        When the run ends [ms].
+    run, series : str
+        What they are called in the message.
+
+    Raises
+    ------
+    TraceError
+        With the hours needed and held.
+    """
+    needed, held = math.ceil(end_ms / signal.step_ms), signal.values.size
+    if needed > held:
+        raise TraceError(
+            f"{run} needs {needed * signal.step_h:g} h of {series}, which holds {held * signal.step_h:g} h from its "
+            "start; give a longer signal, an earlier start or more executors, or let an hour of the signal take longer"
+        )

@@ -21,45 +21,30 @@ report.html             the same for people
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from joulewright.io.atomic import write_folder
-from joulewright.io.exports import parquet_bytes
-from joulewright.io.sealed import (
-    PACKAGES,
-    is_sealed,
-    json_bytes,
-    read_manifest,
-    refuse_foreign,
-    seals,
-    verified,
-    versions,
-)
+from joulewright.io.sealed import json_bytes
 from joulewright.study.inference_deployment import CALIBRATION_FILE
+from joulewright.study.table_folder import TableFolder
 
 INFER_RUN_SCHEMA = "joulewright/serving-run/1"
-
-_MANIFEST, _FAMILY = "infer.json", "joulewright/serving-run/"
-_TABLES = ("requests", "series", "tenants", "rates", "batches", "summary", "runs", "groups", "configurations",
-           "replicas")  # fmt: skip
+INFER_FOLDER = TableFolder(
+    manifest="infer.json",
+    schema=INFER_RUN_SCHEMA,
+    tables=("requests", "series", "tenants", "rates", "batches", "summary", "runs", "groups", "configurations",
+            "replicas"),
+    extras=(CALIBRATION_FILE,),
+)  # fmt: skip
+"""The folder as the table above says."""
 
 
 def infer_manifest(kind: str, facts: Mapping[str, Any], *, command: Sequence[str]) -> dict[str, Any]:
-    """Head of a manifest: schema, kind, command, time and versions, then the facts."""
-    return {
-        "schema_version": INFER_RUN_SCHEMA,
-        "kind": kind,
-        "command": list(command),
-        "written": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": versions((*PACKAGES, "numba")),
-        **facts,
-    }
+    """Head of a manifest, see :meth:`~joulewright.study.table_folder.TableFolder.head`."""
+    return INFER_FOLDER.head(kind, facts, command=command)
 
 
 def write_infer_folder(
@@ -70,18 +55,12 @@ def write_infer_folder(
     report: str | None = None,
     calibration: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write a folder; it replaces an earlier one only when it is complete.
+    """Write a folder, see :meth:`~joulewright.study.table_folder.TableFolder.write`.
 
     Parameters
     ----------
-    path : str or Path
-        Folder that is new, empty or an earlier one of the same family.
-    manifest : mapping
-        From :func:`infer_manifest`.
-    tables : mapping of str to polars.DataFrame
-        Parquet files by name without ending, see the table of the module.
-    report : str, optional
-        Page for people.
+    path, manifest, tables, report
+        As there.
     calibration : mapping, optional
         Fitted constants.
 
@@ -90,16 +69,8 @@ def write_infer_folder(
     DataError
         If the path is a file, holds something else, or cannot be written.
     """
-    target = Path(path)
-    refuse_infer_target(target)
-    contents = {f"{name}.parquet": parquet_bytes(frame) for name, frame in tables.items()}
-    if calibration is not None:
-        contents[CALIBRATION_FILE] = json_bytes(calibration, indent=1)
-    document = {**manifest, "files": seals(contents)}
-    outdated = [*(f"{name}.parquet" for name in _TABLES), "report.html", CALIBRATION_FILE]
-    page = {} if report is None else {"report.html": report.encode("utf-8")}
-    write_folder(target, {**contents, **page, _MANIFEST: json_bytes(document, indent=1)}, outdated=outdated)
-    return target
+    extras = {} if calibration is None else {CALIBRATION_FILE: json_bytes(calibration, indent=1)}
+    return INFER_FOLDER.write(path, manifest, tables, report=report, extras=extras)
 
 
 def read_infer_folder(path: str | Path) -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
@@ -110,17 +81,12 @@ def read_infer_folder(path: str | Path) -> tuple[dict[str, Any], dict[str, pl.Da
     DataError
         If it is no such folder, or a file of it was changed.
     """
-    folder = Path(path)
-    manifest = read_manifest(folder, _MANIFEST, INFER_RUN_SCHEMA, made_by="jw infer")
-    names = [name for name in _TABLES if f"{name}.parquet" in manifest["files"]]
-    return manifest, {
-        name: pl.read_parquet(io.BytesIO(verified(folder, f"{name}.parquet", manifest))) for name in names
-    }
+    return INFER_FOLDER.read(path, made_by="jw infer")
 
 
 def is_infer_run(path: Path) -> bool:
     """Whether a folder holds a run of ``jw infer``."""
-    return is_sealed(path, _MANIFEST, _FAMILY)
+    return INFER_FOLDER.holds(path)
 
 
 def refuse_infer_target(path: Path) -> None:
@@ -131,4 +97,4 @@ def refuse_infer_target(path: Path) -> None:
     DataError
         If it holds something else.
     """
-    refuse_foreign(path, _MANIFEST, _FAMILY)
+    INFER_FOLDER.refuse(path)

@@ -28,6 +28,8 @@ class Decision(NamedTuple):
         How many more.
     active : int
         Executors in use before the answer.
+    busy : int
+        The same with those that still have tasks although they were taken back when the signal stepped.
     deferred : bool
         True where there is work that shall wait.
     signal, low, high : float
@@ -39,6 +41,7 @@ class Decision(NamedTuple):
     stage: str
     executors: int
     active: int
+    busy: int
     deferred: bool
     signal: float
     low: float
@@ -66,6 +69,11 @@ class StageState:
         return 0 if self.ended else min(self.granted, self.facts.tasks - self.done)
 
     @property
+    def running(self) -> int:
+        """Tasks that began and have not ended, whether or not executors were given for them."""
+        return self.started - self.done
+
+    @property
     def unassigned(self) -> int:
         """Tasks not done for which no executor was given."""
         return 0 if self.ended else max(0, self.facts.tasks - self.done - self.granted)
@@ -86,6 +94,7 @@ class Board(AbstractDagView):
 
     It differs from the simulated view where a real Spark does: a stage is in the frontier only when all its parents
     have ended, executors belong to no job, so that all are offered from the pool, and ``granted`` is what a job holds.
+    What is given to a stage counts for its tasks that run already as well: ``active`` and ``busy`` are what was given.
     """
 
     def __init__(
@@ -133,6 +142,11 @@ class Board(AbstractDagView):
         return sum(state.active for state in self.states)
 
     @property
+    def at_work(self) -> int:
+        """Executors in use or with tasks; one at least while a stage runs, as Spark cannot hold it."""
+        return max(self.in_use, sum(state.running for state in self.states), int(self.running))
+
+    @property
     def held_back(self) -> bool:
         """True if more executors would take tasks that shall wait."""
         return self.deferred or any(state.submitted and state.unassigned > 0 for state in self.states)
@@ -149,13 +163,15 @@ class Board(AbstractDagView):
         last step its value holds on.
         """
         self.now_ms = now_ms
-        before = self.in_use
+        before = self.in_use, self.at_work
         changed = [self._arrive(number) for number in range(len(self._jobs))]
         for number, item in progress.items():
             state = self.states[number]
+            if state.ended:
+                continue
             state.done = min(item.done, state.facts.tasks)
             state.started = min(max(item.started, state.done), state.facts.tasks)
-            if item.ended and not state.ended:
+            if item.ended:
                 self._end(state)
                 changed.append(True)
         step = min(now_ms // self.step_ms, self._conditions.signal.size - 1)
@@ -166,7 +182,7 @@ class Board(AbstractDagView):
             for state in self.states:
                 state.granted = 0
             changed.append(True)
-        return any(changed) or self.in_use < before
+        return any(changed) or self.in_use < before[0] or self.at_work < before[1]
 
     def _arrive(self, number: int) -> bool:
         job = self._jobs[number]
@@ -203,22 +219,24 @@ class Board(AbstractDagView):
         self._chosen.clear()
         self.deferred = False
         while self.offered > 0 and self.jobs():
-            before = self.active
+            before = self.active, self.at_work
             grant = self._scheduler.answer(self)
             self.answers += 1
             if grant.stage == NO_STAGE:
                 self.deferred = grant.deferred
                 self.deferrals += grant.deferred
                 self.offered = 0
-                yield NO_STAGE, 0, self._decision("", "", 0, active=before, deferred=grant.deferred)
+                yield NO_STAGE, 0, self._decision("", "", 0, before, deferred=grant.deferred)
                 return
             amount = self._give(grant.stage, grant.executors)
             state = self.states[grant.stage]
             job = self._jobs[state.job].facts.name
-            yield grant.stage, amount, self._decision(job, state.facts.name, amount, active=before)
+            yield grant.stage, amount, self._decision(job, state.facts.name, amount, before)
 
-    def _decision(self, job: str, stage: str, executors: int, *, active: int, deferred: bool = False) -> Decision:
-        return Decision(self.now_ms, job, stage, executors, active, deferred, self.signal, self.low, self.high)
+    def _decision(
+        self, job: str, stage: str, executors: int, before: tuple[int, int], *, deferred: bool = False
+    ) -> Decision:
+        return Decision(self.now_ms, job, stage, executors, *before, deferred, self.signal, self.low, self.high)
 
     def _give(self, number: int, executors: int) -> int:
         known = 0 <= number < len(self.states)
@@ -246,6 +264,11 @@ class Board(AbstractDagView):
         return first
 
     # What a scheduler sees.
+
+    @property
+    def working(self) -> bool:
+        """True while anything is given or runs, although ``busy`` counts anew from each step of the signal."""
+        return self.at_work > 0
 
     def jobs(self) -> Sequence[int]:
         """Jobs that arrived and have not ended, in order of arrival."""

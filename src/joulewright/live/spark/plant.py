@@ -46,7 +46,7 @@ class AbstractSparkPlant(ABC):
 
     @abstractmethod
     def progress(self) -> Mapping[int, Progress]:
-        """Progress of every stage submitted."""
+        """Progress of every stage submitted; one that ended may be left out once that was said."""
 
     @abstractmethod
     def resize(self, executors: int) -> None:

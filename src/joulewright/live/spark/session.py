@@ -244,11 +244,13 @@ class SparkPlant(AbstractSparkPlant):
         self._results[job.name, stage.name] = result
 
     def progress(self) -> Mapping[int, Progress]:
-        """Progress of every stage submitted, from Spark's status tracker."""
+        """Progress of the stages submitted, from Spark's status tracker; of one that ended only the first time."""
         found = {}
-        for number, future in self._futures.items():
+        for number, future in list(self._futures.items()):
             ended = future.done()
             error = future.exception() if ended else None
+            if ended:
+                del self._futures[number]
             started, done = self._tasks(number)
             found[number] = Progress(started=started, done=done, ended=ended, error=_told(error) if error else "")
         return found

@@ -75,7 +75,7 @@ class AbstractDagView(ABC):
     step : int
         Step of the signal that holds the present.
     signal, low, high : float
-        The signal now, kept within the least and greatest value that the scheduler's outlook expects, and these.
+        The signal now, and the least and greatest value of the window that the scheduler's outlook expects from now on.
     queued_ms, queued_ms_at : int
         Work of all tasks not yet started [executor-ms] when a job last arrived or ended, and when that was [ms].
     busy : int
@@ -97,6 +97,11 @@ class AbstractDagView(ABC):
     queued_ms_at: int
     busy: int
     step_ms: int
+
+    @property
+    def working(self) -> bool:
+        """Whether anything runs or moves, or was given in this offer; else a scheduler that defers must go on."""
+        return self.busy > 0
 
     @abstractmethod
     def jobs(self) -> Sequence[int]:
@@ -124,7 +129,7 @@ class AbstractDagView(ABC):
 
     @abstractmethod
     def granted(self, job: int) -> int:
-        """Executors given to the job from elsewhere so far; never falls."""
+        """Executors given to the job from elsewhere so far, less those that failed in it or on their way to it."""
 
     @abstractmethod
     def remaining_ms(self, job: int) -> int:

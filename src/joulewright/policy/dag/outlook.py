@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -17,7 +18,7 @@ FORECASTS = ("diurnal-persistence", "persistence", "perfect")
 
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
-    """A window of expected values, the present first.
+    """A window of expected values that begins with the present, which so lies between its least and greatest one.
 
     Attributes
     ----------
@@ -59,7 +60,15 @@ class Outlook:
             What plays, with its past.
         values : ndarray
             Its values or its renewable share, shape ``(T,)``.
+
+        Notes
+        -----
+        What is expected of the values last asked about is kept, and read-only: schedulers that plan and the bounds of
+        a run ask for the same.
         """
+        return _kept(self, _Same(signal)) if values is signal.values else self._issued(signal, values)
+
+    def _issued(self, signal: DagSignal, values: FloatArray) -> FloatArray:
         steps, width = values.size, max(1, math.ceil(self.window_h / signal.step_h - 1e-9))
         if self.forecast == "perfect":
             return np.ascontiguousarray(sliding_window_view(np.append(values, np.full(width - 1, np.nan)), width))
@@ -77,3 +86,52 @@ class Outlook:
         """Least and greatest expected value at each step, shape ``(T,)`` each."""
         issued = self.issue(signal, signal.values)
         return np.nanmin(issued, axis=1), np.nanmax(issued, axis=1)
+
+
+class _Same:
+    """A signal that is equal to itself only."""
+
+    def __init__(self, signal: DagSignal) -> None:
+        self.signal = signal
+
+    def __hash__(self) -> int:
+        return id(self.signal)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.signal is other.signal
+
+
+@lru_cache(maxsize=1)
+def _kept(outlook: Outlook, same: _Same) -> FloatArray:
+    found = outlook._issued(same.signal, same.signal.values)
+    found.setflags(write=False)
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foresight:
+    """Options of what goes by a forecast.
+
+    Attributes
+    ----------
+    window_h : float
+        Window of the forecast [h].
+    forecast : str
+        See :class:`Outlook`; ``perfect`` looks into the future.
+
+    Raises
+    ------
+    PolicyError
+        As in :class:`Outlook`.
+    """
+
+    window_h: float = 48.0
+    forecast: str = "diurnal-persistence"
+
+    def __post_init__(self) -> None:
+        Outlook(window_h=self.window_h, forecast=self.forecast)
+
+    @property
+    def outlook(self) -> Outlook:
+        """The forecast."""
+        return Outlook(window_h=self.window_h, forecast=self.forecast)

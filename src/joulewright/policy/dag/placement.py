@@ -14,7 +14,7 @@ import numpy as np
 from joulewright.errors import PolicyError
 from joulewright.model.dag import DagJob
 from joulewright.model.timeline import FloatArray
-from joulewright.policy.dag.outlook import Outlook
+from joulewright.policy.dag.outlook import Foresight, Outlook
 from joulewright.policy.registry import Entry, build, parse
 
 
@@ -128,7 +128,7 @@ class ShortestQueue(AbstractDagPlacement):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeastCost(AbstractDagPlacement):
+class LeastCost(Foresight, AbstractDagPlacement):
     """Where the job and its transfers cost least if the forecast holds, among sites that are not much later.
 
     Attributes
@@ -136,7 +136,7 @@ class LeastCost(AbstractDagPlacement):
     most_delay_ms : float
         How much later than at the quickest site it may end, by the count of :class:`ShortestQueue` [ms].
     window_h, forecast
-        See :class:`~joulewright.policy.dag.outlook.Outlook`; ``perfect`` looks into the future.
+        See :class:`~joulewright.policy.dag.outlook.Foresight`.
 
     Notes
     -----
@@ -145,18 +145,11 @@ class LeastCost(AbstractDagPlacement):
     """
 
     most_delay_ms: float = math.inf
-    window_h: float = 48.0
-    forecast: str = "diurnal-persistence"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.most_delay_ms >= 0.0:
             raise PolicyError(f"most_delay_ms is {self.most_delay_ms!r}; allowed is 0 or more, or inf")
-        Outlook(window_h=self.window_h, forecast=self.forecast)
-
-    @property
-    def outlook(self) -> Outlook:
-        """The forecast of the signals."""
-        return Outlook(window_h=self.window_h, forecast=self.forecast)
 
     def place(self, job: DagJob, sites: Sequence[SiteNow], placed: int) -> int:
         """Position of the cheapest site that is quick enough."""

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
 
 from joulewright.errors import PolicyError
-from joulewright.policy.dag.base import NO_STAGE, AbstractDagScheduler, AbstractDagView, Grant
-from joulewright.policy.dag.fixed import Fifo
-from joulewright.policy.dag.outlook import Outlook
+from joulewright.policy.dag.base import NO_STAGE, AbstractDagView, Grant
 from joulewright.policy.dag.rules import CompiledRule, Conditions
 from joulewright.policy.dag.spade import check_bounds
+from joulewright.policy.dag.wrapper import AbstractWrapper
 
 _SOLVE_STEPS = 200
 
@@ -113,18 +113,43 @@ def sap_quota(signal: float, low: float, high: float, *, executors: int, minimum
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sap(AbstractDagScheduler):
-    """Starts nothing while as many executors are active as a quota allows, which falls as the signal rises.
+class AbstractQuota(AbstractWrapper):
+    """Starts nothing while as many executors are active as a quota allows.
 
     Running tasks are never stopped, and an executor goes on with the tasks of its stage; so more may be active than the
-    quota after it fell.
+    quota after it fell. One starts in any case where nothing is active.
+    """
+
+    @abstractmethod
+    def quota(self, view: AbstractDagView) -> int:
+        """Most executors that may be active now."""
+
+    def answer(self, view: AbstractDagView) -> Grant:
+        """Who gets executors of the present offer within the quota."""
+        room = self.quota(view) - view.active
+        if room <= 0:
+            if view.working:
+                return Grant(NO_STAGE, deferred=True)
+            room = 1
+        grant = self.base.answer(view)
+        return grant if grant.stage == NO_STAGE else grant._replace(executors=min(grant.executors, room))
+
+    def free_rule(self, conditions: Conditions) -> CompiledRule | None:
+        """The compiled rule of the base; None where it has none, or a quota of its own."""
+        rule = self.base.compiled(conditions)
+        return None if rule is None or rule.quota.size or rule.green_fraction >= 0.0 else rule
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sap(AbstractQuota):
+    """As its base within a quota that falls as the signal rises.
 
     Attributes
     ----------
     minimum : int
         Executors allowed whatever the signal, B.
     window_h, forecast
-        As in :class:`~joulewright.policy.dag.spade.Spade`.
+        What L and U come from, see :class:`~joulewright.policy.dag.outlook.Foresight`.
     base : AbstractDagScheduler
         Decides who gets what the quota leaves.
 
@@ -140,29 +165,20 @@ class Sap(AbstractDagScheduler):
 
     sources: ClassVar[tuple[str, ...]] = ("lechowicz2025", "lorenz2009")
     minimum: int = 20
-    window_h: float = 48.0
-    forecast: str = "diurnal-persistence"
-    base: AbstractDagScheduler = field(default_factory=Fifo)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.minimum < 1:
             raise PolicyError(f"the minimum of the quota is {self.minimum!r}; allowed is 1 or more")
-        Outlook(window_h=self.window_h, forecast=self.forecast)
 
-    @property
-    def outlook(self) -> Outlook:
-        """The forecast that L and U come from."""
-        return Outlook(window_h=self.window_h, forecast=self.forecast)
-
-    def answer(self, view: AbstractDagView) -> Grant:
-        """Who gets executors of the present offer within the quota."""
-        quota = sap_quota(view.signal, view.low, view.high, executors=view.executors, minimum=self.minimum)
-        return limited(view, self.base, quota)
+    def quota(self, view: AbstractDagView) -> int:
+        """See :func:`sap_quota`."""
+        return sap_quota(view.signal, view.low, view.high, executors=view.executors, minimum=self.minimum)
 
     def compiled(self, conditions: Conditions) -> CompiledRule | None:
         """The same decisions for the compiled simulator."""
-        rule = self.base.compiled(conditions)
-        if rule is None or rule.quota.size or rule.green_fraction >= 0.0:
+        rule = self.free_rule(conditions)
+        if rule is None:
             return None
         steps = zip(conditions.signal.tolist(), conditions.low.tolist(), conditions.high.tolist())
         quota = [sap_quota(*step, executors=conditions.executors, minimum=self.minimum) for step in steps]
@@ -170,7 +186,7 @@ class Sap(AbstractDagScheduler):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GreenHadoop(AbstractDagScheduler):
+class GreenHadoop(AbstractQuota):
     """Runs on the renewable share, and on as much other energy as the queued work needs within a window.
 
     Attributes
@@ -178,7 +194,7 @@ class GreenHadoop(AbstractDagScheduler):
     brown_fraction : float
         Where the window lies between the time the work takes on renewable energy alone (0) and on all (1).
     window_h, forecast
-        Forecast of the renewable share; as in :class:`~joulewright.policy.dag.spade.Spade`.
+        Forecast of the renewable share, see :class:`~joulewright.policy.dag.outlook.Foresight`.
     base : AbstractDagScheduler
         Decides who gets what the quota leaves.
 
@@ -195,39 +211,28 @@ class GreenHadoop(AbstractDagScheduler):
 
     sources: ClassVar[tuple[str, ...]] = ("goiri2012",)
     brown_fraction: float = 0.5
-    window_h: float = 48.0
-    forecast: str = "diurnal-persistence"
-    base: AbstractDagScheduler = field(default_factory=Fifo)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0.0 <= self.brown_fraction <= 1.0:
             raise PolicyError(f"brown_fraction is {self.brown_fraction!r}; allowed is 0 to 1")
-        Outlook(window_h=self.window_h, forecast=self.forecast)
 
-    @property
-    def outlook(self) -> Outlook:
-        """The forecast of the renewable share."""
-        return Outlook(window_h=self.window_h, forecast=self.forecast)
-
-    def answer(self, view: AbstractDagView) -> Grant:
-        """Who gets executors of the present offer within the quota."""
+    def quota(self, view: AbstractDagView) -> int:
+        """See :func:`green_quota`; the same until a job arrives or ends."""
         step, within = divmod(view.queued_ms_at, view.step_ms)
-        quota = green_quota(
+        return _kept_quota(
             view.queued_ms // view.step_ms,
-            view.expected_share(step),
+            tuple(view.expected_share(step)),
             executors=view.executors,
             rest=1.0 - within / view.step_ms,
             brown_fraction=self.brown_fraction,
         )
-        return limited(view, self.base, quota)
 
     def compiled(self, conditions: Conditions) -> CompiledRule | None:
         """The same decisions for the compiled simulator."""
         check_share(conditions.share.size)
-        rule = self.base.compiled(conditions)
-        if rule is None or rule.quota.size or rule.green_fraction >= 0.0:
-            return None
-        return replace(rule, green_fraction=self.brown_fraction)
+        rule = self.free_rule(conditions)
+        return None if rule is None else replace(rule, green_fraction=self.brown_fraction)
 
 
 def check_share(size: int) -> None:
@@ -293,12 +298,6 @@ def _reached(work: int, amounts: Sequence[float]) -> int:
     return len(amounts)
 
 
-def limited(view: AbstractDagView, base: AbstractDagScheduler, quota: int) -> Grant:
-    """Answer of a scheduler within a quota of active executors; one starts in any case where nothing is active."""
-    room = quota - view.active
-    if room <= 0:
-        if view.busy > 0:
-            return Grant(NO_STAGE, deferred=True)
-        room = 1
-    grant = base.answer(view)
-    return grant if grant.stage == NO_STAGE else grant._replace(executors=min(grant.executors, room))
+@lru_cache(maxsize=64)
+def _kept_quota(work: int, share: tuple[float, ...], *, executors: int, rest: float, brown_fraction: float) -> int:
+    return green_quota(work, share, executors=executors, rest=rest, brown_fraction=brown_fraction)

@@ -5,12 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-import numpy as np
-from numpy.typing import NDArray
-
-from joulewright.model.timeline import FloatArray
-
-IntArray = NDArray[np.int64]
+from joulewright.model.timeline import FloatArray, IntArray
 
 
 class JobOrder(IntEnum):

@@ -10,9 +10,9 @@ import numpy as np
 
 from joulewright.errors import PolicyError
 from joulewright.policy.dag.base import NO_STAGE, AbstractDagScheduler, AbstractDagView, Grant
-from joulewright.policy.dag.outlook import Outlook
 from joulewright.policy.dag.rules import CompiledRule, Conditions
 from joulewright.policy.dag.sampled import AbstractSampledScheduler, Softmax
+from joulewright.policy.dag.wrapper import AbstractWrapper
 
 
 def check_bounds(low: float, high: float, gamma: float = 0.0) -> None:
@@ -96,17 +96,15 @@ def shrunk(executors: int, factor: float, gamma: float) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spade(AbstractDagScheduler):
+class Spade(AbstractWrapper):
     """Schedules the drawn stage if the signal is at most :func:`psi` of its importance, else waits.
 
     Attributes
     ----------
     gamma : float
         Carbon-awareness, 0 to 1; 0 is the base scheduler.
-    window_h : float
-        Window of the forecast that L and U come from [h].
-    forecast : str
-        See :class:`~joulewright.policy.dag.outlook.Outlook`; ``perfect`` looks into the future.
+    window_h, forecast
+        What L and U come from, see :class:`~joulewright.policy.dag.outlook.Foresight`.
     scale_free : bool
         See :func:`shrink_factor`.
     base : AbstractSampledScheduler
@@ -125,24 +123,17 @@ class Spade(AbstractDagScheduler):
 
     sources: ClassVar[tuple[str, ...]] = ("lechowicz2025",)
     gamma: float = 0.5
-    window_h: float = 48.0
-    forecast: str = "diurnal-persistence"
     scale_free: bool = False
     base: AbstractDagScheduler = field(default_factory=Softmax)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_bounds(0.0, 0.0, self.gamma)
         if not isinstance(self.base, AbstractSampledScheduler):
             raise PolicyError(
                 f"spade needs a scheduler that draws stages, not {type(self.base).__name__}; use softmax or another "
                 "AbstractSampledScheduler"
             )
-        Outlook(window_h=self.window_h, forecast=self.forecast)
-
-    @property
-    def outlook(self) -> Outlook:
-        """The forecast that L and U come from."""
-        return Outlook(window_h=self.window_h, forecast=self.forecast)
 
     def answer(self, view: AbstractDagView) -> Grant:
         """Who gets executors of the present offer, or that they wait."""
@@ -153,7 +144,7 @@ class Spade(AbstractDagScheduler):
         if choice.stage == NO_STAGE or self.gamma == 0.0:
             return Grant(choice.stage, choice.executors)
         threshold = psi(choice.importance, view.low, view.high, self.gamma)
-        if threshold < view.signal and view.busy > 0:
+        if threshold < view.signal and view.working:
             return Grant(NO_STAGE, deferred=True)
         factor = shrink_factor(view.signal, view.low, view.high, gamma=self.gamma, scale_free=self.scale_free)
         return Grant(choice.stage, shrunk(choice.executors, factor, self.gamma))
