@@ -116,7 +116,13 @@ def test_rows_become_runs():
         ({"output_tokens": "0.4"}, "output_tokens is 0.4"),
         ({"sequences": "-8"}, "sequences is -8"),
         ({"gpus": "1.5"}, "gpus is 1.5; give a whole number"),
-        ({"model": ""}, "column 'model' is absent or empty; needed are model, accelerator"),
+        ({"model": ""}, "model is empty; give it, or drop the row"),
+        ({"iteration_s": "0.001"}, "the step takes 0.001 s, but 1 x H100-SXM need 0.00479 s to read the weights"),
+        ({"iteration_s": "12"}, r"the step takes 12 s, \d+ times what 1 x H100-SXM could do; is it in milliseconds"),
+        ({"gpus": "2", "power_w": "900"}, "power_w is 900 W on H100-SXM of 700 W; is it the sum"),
+        ({"gpus": "3"}, "row 2: tensor_parallel is 3; it must divide the 32 query heads"),
+        ({"precision": "fp5"}, "row 2: precision 'fp5' is unknown"),
+        ({"model": "Llama-3.1-70B"}, "row 2: Llama-3.1-70B in bf16 does not fit"),
         ({"model": "GPT-9"}, "'GPT-9' is not in the catalogue"),
         ({"accelerator": "H900"}, "accelerator 'H900' is not in the catalogue"),
     ],
@@ -126,11 +132,35 @@ def test_unusable_rows(change, message):
         parse_measurements([ROW | change])
 
 
+@pytest.mark.parametrize(
+    ("name", "renamed", "message"),
+    [
+        ("power_w", "power (kW)", r"no column power_w or total_power_w; .*; rename 'power \(kW\)' if it is power_w"),
+        ("iteration_s", "tokens", "no column iteration_s or iteration_ms or output_tokens_per_s; their columns are"),
+        ("model", "name", "no column model; their columns are"),
+    ],
+)
+def test_an_absent_column_is_told_once(name, renamed, message):
+    row = {renamed if key == name else key: value for key, value in ROW.items()}
+    with pytest.raises(ScenarioError, match=message):
+        parse_measurements([row] * 3)
+
+
+def test_spellings_of_engines_are_understood():
+    row = {key: value for key, value in ROW.items() if key != "iteration_s"}
+    row |= {"accelerator": "NVIDIA H100 80GB HBM3", "precision": "BFloat16", "output_tokens_per_s": "4000"}
+    (run,) = parse_measurements([row])
+    assert (run.accelerator.name, run.precision) == ("H100-SXM", "bf16")
+    assert run.iteration_s == pytest.approx(64.0 / 4000.0)
+
+
 def test_every_unusable_row_is_listed():
     with pytest.raises(ScenarioError, match=r"2 rows of the measurements cannot be used:\nrow 3: .*\nrow 4: "):
         parse_measurements([ROW, ROW | {"power_w": "x"}, ROW | {"sequences": "inf"}])
-    with pytest.raises(ScenarioError, match=r"more$"):
+    with pytest.raises(ScenarioError, match=r"^25 rows .*\nrow 2 and 24 more: power_w is 'x'; give a plain number"):
         parse_measurements([ROW | {"power_w": "x"}] * 25)
+    with pytest.raises(ScenarioError, match=r"\.\.\. and 5 more$"):
+        parse_measurements([ROW | {"power_w": f"x{number}"} for number in range(25)])
     with pytest.raises(ScenarioError, match=r"the measurements hold 0 rows"):
         parse_measurements([])
 
@@ -202,7 +232,10 @@ def test_models_with_experts_have_constants_of_their_own():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (rows(MODELS[:1], batches=(8, 16)), "hold 4 dense, 0 experts usable runs; a fit needs at least 6"),
+        (
+            rows(MODELS[:1], batches=(8, 16)),
+            "hold 4 usable runs of dense models and 0 of models with experts; a fit needs at",
+        ),
         ([*rows(MODELS[:1]), ROW | {"accelerator": "A100", "power_w": "300"}], "2 accelerators .*; calibrate one"),
     ],
 )
@@ -215,7 +248,17 @@ def test_runs_of_another_layout_are_left_out_and_said():
     text = [*rows(MODELS[:2]), ROW | {"model": "Nemotron-Nano-9B-v2"}, ROW | {"model": "Qwen3-30B-A3B"}]
     found = calibrate(parse_measurements(text), held_out=False)
     assert "1 runs of Nemotron-Nano-9B-v2 are not fitted: their cache has another layout" in found.warnings
-    assert "1 experts runs are too few to fit; a fit needs 6" in found.warnings
+    assert any(text.startswith("1 runs of models with experts are too few to fit") for text in found.warnings)
+    assert found.constants.status == "calibrated: 24 runs on H100-SXM"
+
+
+def test_folds_within_one_model_are_no_error_on_others():
+    found = calibrate(parse_measurements(rows(MODELS[:1])))
+    assert [item.method for item in found.errors] == ["5 folds"]
+    assert found.constants.time_error is found.constants.power_error is found.constants.energy_error is None
+    assert any("their error on other models is unknown" in text for text in found.warnings)
+    same = calibrate(parse_measurements(rows(MODELS[:1], batches=(32,)) * 6), held_out=False)
+    assert "all runs of dense models have about 32 running sequences: other batches are extrapolations" in same.warnings
 
 
 def test_calibrations_round_trip_through_files(tmp_path):

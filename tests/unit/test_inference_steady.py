@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from joulewright.errors import ScenarioError
 from joulewright.physics.inference.constants import CONSTANT_SETS
 from joulewright.physics.inference.deployment import coefficients, deploy
-from joulewright.physics.inference.steady import RequestShape, steady_state
-from joulewright.physics.inference.step import StepCoefficients
+from joulewright.physics.inference.steady import RequestShape, seen_tokens, steady_state
+from joulewright.physics.inference.step import StepCoefficients, step
 
 CHAT = RequestShape(input_tokens=330, output_tokens=397, length_factor=1.9)
 
@@ -56,7 +56,7 @@ def test_the_limit_without_a_cache_limit_is_that_of_the_slope() -> None:
 
 
 def test_beyond_the_limit_the_figures_are_those_at_it() -> None:
-    found = steady_state(engine(), CHAT, rate_per_s=[21.0, 100.0], max_sequences=256)
+    found = steady_state(engine(), CHAT, rate_per_s=[20.0, 100.0], max_sequences=256)
     at_limit = steady_state(engine(), CHAT, rate_per_s=found.limit_per_s, max_sequences=256)
     assert found.stable.tolist() == [True, False]
     assert at_limit.stable.all()
@@ -86,8 +86,67 @@ def test_more_requests_never_mean_shorter_steps_or_more_energy_per_token(
     assert (np.diff(found.step_s) >= -1e-12).all()
     energy_j = found.energy_per_output_token_j[1:]
     assert (np.diff(energy_j) <= 1e-9 * energy_j[1:]).all()
-    inside = found.rate_per_s[1:-1] * (output_tokens + input_tokens / 2048)
-    assert found.sequences[1:-1] == pytest.approx(inside * found.step_s[1:-1], rel=1e-6)
+    assert (np.diff(found.ttft_s) >= -1e-12).all()
+    assert (np.diff(found.busy_fraction) >= -1e-12).all()
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.floats(10.0, 1000.0), st.floats(20.0, 2000.0))
+def test_littles_law(input_tokens: float, output_tokens: float) -> None:
+    # A prompt that fits into a step makes a request take part in as many steps as it has tokens of output.
+    shape = RequestShape(input_tokens=input_tokens, output_tokens=output_tokens)
+    limit = steady_state(engine(), shape, rate_per_s=0.0).limit_per_s
+    found = steady_state(engine(), shape, rate_per_s=limit * np.linspace(0.01, 0.3, 7))
+    assert found.sequences == pytest.approx(found.rate_per_s * output_tokens * found.step_s, rel=1e-3)
+    assert (found.busy_fraction <= found.sequences).all()
+
+
+@pytest.mark.parametrize("model", ["Llama-3.1-8B", "Qwen3-30B-A3B"])
+def test_one_request_at_a_time_takes_its_prompt_and_its_decodes(model: str) -> None:
+    k = coefficients(deploy(model, "H100"))
+    shape = RequestShape(input_tokens=1000, output_tokens=101, length_factor=1.0)
+    found = steady_state(k, shape, rate_per_s=[1e-5])
+    prompt = step(k, tokens=1000, sequences=1, kv_tokens=0, attention_pairs=500_000)
+    decode = step(k, tokens=1, sequences=1, kv_tokens=1050.5, attention_pairs=1051)
+    assert float(found.ttft_s[0]) == pytest.approx(prompt.time_s, rel=1e-3)
+    assert float(found.tpot_s[0]) == pytest.approx(decode.time_s, rel=1e-3)
+    request_s = prompt.time_s + 100 * decode.time_s
+    assert float(found.busy_fraction[0]) == pytest.approx(1e-5 * request_s, rel=1e-3)
+    above_idle_j = prompt.energy_j + 100 * decode.energy_j - request_s * k.loaded_idle_w
+    assert float(found.power_w[0]) - k.loaded_idle_w == pytest.approx(1e-5 * above_idle_j, rel=1e-3)
+
+
+def test_rates_asked_together_give_what_each_gives_alone() -> None:
+    rates = np.array([0.0, 0.3, 7.0, 12.0])
+    together = steady_state(engine(), CHAT, rate_per_s=rates)
+    for place, rate in enumerate(rates):
+        alone = steady_state(engine(), CHAT, rate_per_s=rate)
+        assert float(alone.power_w[0]) == pytest.approx(float(together.power_w[place]), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("window", "factor", "expected"),
+    [
+        (math.inf, 2.0, 1000.0),
+        (100.0, 2.0, 100.0),
+        (1000.0, 1.0, 500.0 + 250.0),
+        (1000.0, 2.0, 500.0 + 500.0 * (1.0 - math.exp(-1.0))),
+        (5000.0, 1.0, 750.0),
+    ],
+)
+def test_context_inside_a_window(window: float, factor: float, expected: float) -> None:
+    k = engine()._replace(window_tokens=window, global_fraction=0.0)
+    # Uniform ages up to 500 tokens reach 500 to 1000; exponential ones of mean 500 are cut at the window.
+    shape = RequestShape(input_tokens=500, output_tokens=500, length_factor=factor)
+    assert seen_tokens(k, shape) == pytest.approx(expected, rel=1e-12)
+    assert seen_tokens(k._replace(global_fraction=1.0), shape) == shape.context_tokens
+
+
+def test_a_short_window_counts_only_its_part() -> None:
+    # Ages from 0 to 500 beside a window that ends after 250: the mean of min(age, 250) is 187.5.
+    k = engine()._replace(window_tokens=750.0, global_fraction=0.0)
+    shape = RequestShape(input_tokens=500, output_tokens=500, length_factor=1.0)
+    assert seen_tokens(k, shape) == pytest.approx(687.5)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,3 +101,116 @@ def test_profiles_that_cannot_be_used(files: Any, text: str, code: str, message:
 def test_why_no_accelerator_serves_is_told(files: Any) -> None:
     (problem,) = files.problems((PLAIN, PROFILE + 'tpot = "1 ms"\n'))
     assert "ms per token for a request alone; allowed are any and 1 ms" in problem.help
+
+
+H100 = 'accelerator = "H100-SXM"\ncount = 4096\n'
+SECOND = H100 + '[[site.fleet]]\nname = "old"\naccelerator = "H100-SXM"\ncount = 64\n'
+CONFIG = {
+    "num_hidden_layers": 32,
+    "hidden_size": 4096,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "intermediate_size": 14336,
+    "vocab_size": 128256,
+    "max_position_embeddings": 131072,
+}
+
+
+def test_a_fleet_with_powers_of_its_own_has_a_curve_of_its_own(files: Any) -> None:
+    plain = with_profile(files)
+    own = 'active_power = "400 W"\nidle_power = "150 W"\nhost_power = "250 W"\nhost_idle_power = "90 W"\n'
+    service = files.read((PLAIN, PROFILE), (H100, H100 + own)).inference[0]
+    assert set(service.curves) == {"H100-SXM", "A100-SXM"}
+    before, after = (item.curves["H100-SXM"] for item in (plain.inference[0], service))
+    # Waiting draws 20 W above the fleet's idle power and the idle host share: 150 + 20 + 90 W.
+    assert after.power_mw[0] == pytest.approx(260e-6, rel=1e-9)
+    assert before.power_mw[0] == pytest.approx((90.0 + 125.0) * 1e-6, rel=1e-9)
+    # Full replicas draw the fleet's 400 W and no more, and all of the host share; the limit slows them down.
+    assert (after.power_mw[-1], max(after.power_mw)) == pytest.approx((650e-6, 650e-6))
+    assert 0.5 * before.rate_token_s[-1] < after.rate_token_s[-1] < before.rate_token_s[-1]
+    capped = with_profile(files, 'power_cap = "400 W"\n').inference[0].curves["H100-SXM"]
+    assert capped.rate_token_s == pytest.approx(after.rate_token_s)
+
+
+def test_a_fleet_that_may_draw_more_than_the_catalogue_says_is_not_limited(files: Any) -> None:
+    larger = files.read((PLAIN, PROFILE), (H100, H100 + 'active_power = "800 W"\n')).inference[0]
+    found, plain = (item.curves["H100-SXM"] for item in (larger, with_profile(files).inference[0]))
+    assert found.rate_token_s == plain.rate_token_s
+    # Only steps with prompts reach 700 W.
+    assert plain.power_mw[-1] < found.power_mw[-1] < 1.1 * plain.power_mw[-1]
+
+
+def test_fleets_of_one_accelerator_that_differ_in_power_are_told_apart(files: Any) -> None:
+    scenario = files.read((PLAIN, PROFILE), (H100, SECOND + 'idle_power = "200 W"\n'))
+    service = scenario.inference[0]
+    pod, old = scenario.sites[0].fleets
+    assert pod.kind != old.kind
+    assert set(service.curves) == {pod.kind, old.kind, "A100-SXM"}
+    assert service.curve_on(old).power_mw[0] - service.curve_on(pod).power_mw[0] == pytest.approx(130e-6)
+    assert service.curve_on(scenario.sites[1].fleets[0]) is service.curves["A100-SXM"]
+    run = simulate(scenario, "grid-first+first-fit+nearest", forecaster="perfect").trajectory
+    assert run is not None
+    assert violations(run.scenario, run.schedule) == []
+    result = plan(scenario, PlanOptions(strategy="exact", time_limit_s=20, gap=0.01))
+    assert result.schedule is not None
+    assert violations(scenario, result.schedule) == []
+
+
+def test_equal_fleets_share_a_curve(files: Any) -> None:
+    scenario = files.read((PLAIN, PROFILE), (H100, SECOND))
+    assert set(scenario.inference[0].curves) == {"H100-SXM", "A100-SXM"}
+
+
+def test_only_sites_of_the_service_count(files: Any) -> None:
+    scenario = with_profile(files, 'sites = ["b"]\n')
+    assert set(scenario.inference[0].serving_on) == {"A100-SXM"}
+    assert not [item for item in scenario.diagnostics if item.code == "S016"]
+    large = PROFILE.replace("8B", "405B") + 'sites = ["b"]\n'
+    (problem,) = files.problems((PLAIN, large))
+    assert "no accelerator of b can serve" in problem.message
+
+
+def test_a_fleet_that_draws_nothing_under_load_cannot_serve(files: Any) -> None:
+    own = 'active_power = "0 W"\nidle_power = "0 W"\n'
+    scenario = files.read((PLAIN, PROFILE), (H100, H100 + own))
+    (note,) = [item for item in scenario.diagnostics if item.code == "S016"]
+    assert "fleet 'pod' draw 0 W under load and 0 W idle" in note.help
+
+
+@pytest.mark.parametrize("name", ["mine/config.json", "mine", "./mine"])
+def test_a_model_of_a_configuration_beside_the_scenario(files: Any, name: str) -> None:
+    (files.folder / "mine").mkdir()
+    path = files.folder / "mine" / "config.json"
+    path.write_text(json.dumps(CONFIG))
+    scenario = files.read((PLAIN, PROFILE.replace("Llama-3.1-8B", name)))
+    same = with_profile(files).inference[0].serving_on["H100-SXM"]
+    assert scenario.inference[0].serving_on["H100-SXM"].throughput_token_s == pytest.approx(
+        same.throughput_token_s, rel=1e-3
+    )
+    (fact,) = scenario.provenance["series"]
+    assert (fact["key"], fact["file"]) == ("inference.chat.profile", name)
+    assert fact["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("mine/config.json", None, "language model 'mine/config.json' cannot be read: there is no file"),
+        ("./mine", None, "language model './mine' cannot be read: there is no file"),
+        ("mine/config.json", "{", "config.json is not JSON"),
+        ("mine/config.json", "[]", "holds list; it must hold one JSON object"),
+        ("mine/config.json", "{}", "'num_hidden_layers' of the configuration of 'mine' is None"),
+        ("mine", "{}", "'num_hidden_layers' of the configuration of 'mine' is None"),
+        ("mine", None, "language model 'mine' is not in the catalogue"),
+        ("Llama-3.1-8B", json.dumps(CONFIG), "is a name of the catalogue and a path; write './Llama-3.1-8B'"),
+    ],
+)
+def test_configurations_that_cannot_be_used(files: Any, name: str, content: str | None, message: str) -> None:
+    if content is not None:
+        folder = files.folder / Path(name.removesuffix("/config.json"))
+        folder.mkdir()
+        (folder / "config.json").write_text(content)
+    (problem,) = files.problems((PLAIN, PROFILE.replace("Llama-3.1-8B", name)))
+    assert problem.code == "S016"
+    assert message in problem.message
+    assert "path of a config.json" in problem.help

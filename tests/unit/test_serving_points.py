@@ -12,7 +12,7 @@ from joulewright.account import settle, site_load
 from joulewright.check import violations
 from joulewright.io.frames import routing_frame
 from joulewright.model import Region, Route, Scenario, ServiceSchedule, ServingCurve, ServingPoint
-from joulewright.physics.serving import serving_draw, split_replicas
+from joulewright.physics.serving import serving_draw, split_replicas, whole_replicas
 from joulewright.plan import plan
 from joulewright.plan.options import PlanOptions
 from joulewright.sim.simulate import simulate
@@ -147,3 +147,9 @@ def test_replicas_within_rounding_are_whole() -> None:
 
 def test_routes_default_to_the_first_point() -> None:
     assert Route(region="r", site="s", fleet="f").point == 0
+
+
+@pytest.mark.parametrize("load", [0.0, 1e-12, 0.3, 1.0, 2.0 - 1e-10, 2.0 + 1e-10, 2.0 + 1e-6, 41_000.0 + 1e-6, 7.99])
+def test_one_load_takes_the_replicas_of_a_series(load: float) -> None:
+    full, rest = split_replicas(np.array([load]))
+    assert whole_replicas(load) == int(full[0]) + int(rest[0] > 0.0)

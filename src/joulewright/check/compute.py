@@ -82,7 +82,7 @@ def _serving(
 ) -> tuple[FloatArray, FloatArray]:
     """Accelerators that serve on a fleet and their IT power, each of shape ``(T,)``."""
     busy = power_mw = np.zeros(entry.served_token_s.shape[1])
-    curve = service.curves.get(fleet.accelerator) if entry.whole_replicas else None
+    curve = service.curve_on(fleet) if entry.whole_replicas else None
     for number, point in enumerate(service.points_on(fleet)):
         here = (*place, number)
         rows = [row for row, route in enumerate(entry.routes) if (route.site, route.fleet, route.point) == here]

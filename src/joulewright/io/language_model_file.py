@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from joulewright.physics.accelerator import Accelerator, accelerator_from_row
 from joulewright.physics.inference.calibrate import Calibration, calibration_from_dict
 from joulewright.physics.inference.hub_config import language_model_from_config
 from joulewright.physics.inference.measurements import Measurement, parse_measurements
-from joulewright.physics.inference.models import language_model_from_row
+from joulewright.physics.inference.models import find_language_model, is_language_model, language_model_from_row
 
 
 def read_language_model(path: str | Path, *, name: str | None = None) -> LanguageModel:
@@ -41,6 +42,46 @@ def read_language_model(path: str | Path, *, name: str | None = None) -> Languag
     document = _json(where)
     stated = str(document.get("_name_or_path") or "") or where.absolute().parent.name
     return language_model_from_config(document, name or stated)
+
+
+def named_language_model(
+    name: str, *, folder: str | Path = ".", models: Sequence[LanguageModel] = ()
+) -> tuple[LanguageModel, Path | None]:
+    """A model by its name, or from the ``config.json`` or folder at that path.
+
+    Parameters
+    ----------
+    name : str
+        Name, or path.
+    folder : str or Path
+        Where relative paths begin.
+    models : sequence of LanguageModel
+        The user's own, looked up before the catalogue.
+
+    Returns
+    -------
+    model, path : LanguageModel, Path or None
+        The file that was read; None where the name was known.
+
+    Raises
+    ------
+    DataError
+        If a path leads to no readable file.
+    ScenarioError
+        If neither is there, both are, or the file lacks what a model needs.
+    """
+    path = _config(name, folder)
+    written_as_path = name.startswith((".", "/", "~")) or name.endswith(".json")
+    if not path.is_file():
+        if written_as_path:
+            raise DataError(f"language model {name!r} cannot be read: there is no file {path}")
+        return find_language_model(name, models), None
+    if not written_as_path and is_language_model(name, models):
+        raise ScenarioError(
+            f"language model {name!r} is a name of the catalogue and a path; write './{name}' for the path, or use "
+            "another of its names or rename the folder"
+        )
+    return read_language_model(path), path
 
 
 def read_language_models(path: str | Path) -> tuple[LanguageModel, ...]:
@@ -83,6 +124,8 @@ def read_measurements(
 ) -> tuple[Measurement, ...]:
     """Measured runs from a CSV file in the own format or that of the ML.ENERGY benchmark.
 
+    A model may be the path of a ``config.json``, from the folder of the file on.
+
     Raises
     ------
     DataError
@@ -90,7 +133,12 @@ def read_measurements(
     ScenarioError
         If it has no rows or rows are unusable; all of them are listed.
     """
-    return parse_measurements(_rows(path), models=models, accelerators=accelerators)
+    rows = _rows(path)
+    folder = Path(path).parent
+    names = dict.fromkeys(row.get("model") or row.get("model_id") or "" for row in rows)
+    paths = [name for name in names if name.endswith(".json") or _config(name, folder).is_file()]
+    known = [replace(named_language_model(name, folder=folder)[0], name=name) for name in paths]
+    return parse_measurements(rows, models=[*models, *known], accelerators=accelerators)
 
 
 def read_calibration(path: str | Path) -> Calibration:
@@ -117,11 +165,16 @@ def write_calibration(path: str | Path, calibration: Calibration) -> None:
     write_file(Path(path), (json.dumps(calibration.as_dict(), indent=1, allow_nan=False) + "\n").encode())
 
 
+def _config(name: str, folder: str | Path) -> Path:
+    path = Path(folder) / Path(name).expanduser()
+    return path / "config.json" if path.is_dir() else path
+
+
 def _rows(path: str | Path) -> list[dict[str, str]]:
     rows = list(csv.DictReader(io.StringIO(_text(Path(path)))))
     if not rows:
         raise ScenarioError(f"{Path(path).name} holds 0 rows; give a header and at least one row")
-    return [{key: value or "" for key, value in row.items() if isinstance(key, str)} for row in rows]
+    return [{key.strip(): (value or "").strip() for key, value in row.items() if isinstance(key, str)} for row in rows]
 
 
 def _json(path: Path) -> dict[str, Any]:

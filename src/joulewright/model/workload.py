@@ -218,14 +218,14 @@ class InferenceService:
     serving : ServingPoint
         Throughput and power of one accelerator.
     serving_on : mapping of str to ServingPoint
-        Exceptions by accelerator name.
+        Exceptions by accelerator name, or by :attr:`Fleet.kind` where fleets of one accelerator differ in power.
     listed_only : bool
         True when only the accelerators of ``serving_on`` can run the model.
     further_on : mapping of str to tuple of ServingPoint
-        By accelerator name: operating points that serve fewer tokens per accelerator with less energy per token.
+        By the same names: operating points that serve fewer tokens per accelerator with less energy per token.
         A plan may mix them with the first one.
     curves : mapping of str to ServingCurve
-        Power over load by accelerator name. A plan takes straight lines through the points; the simulator follows the
+        Power over load by the same names. A plan takes straight lines through the points; the simulator follows the
         curve with whole replicas.
     latency_limit_ms : float or None
         Longest network round trip [ms].
@@ -251,12 +251,19 @@ class InferenceService:
 
     def runs_on(self, fleet: Fleet) -> bool:
         """Whether the accelerators of ``fleet`` can run the model."""
-        return not self.listed_only or fleet.accelerator in self.serving_on
+        return not self.listed_only or self._name_of(fleet) in self.serving_on
 
     def points_on(self, fleet: Fleet) -> tuple[ServingPoint, ...]:
         """Operating points on ``fleet``, shape ``(P,)``, the one with the highest throughput first."""
-        first = self.serving_on.get(fleet.accelerator, self.serving)
-        return (first, *self.further_on.get(fleet.accelerator, ()))
+        name = self._name_of(fleet)
+        return (self.serving_on.get(name, self.serving), *self.further_on.get(name, ()))
+
+    def curve_on(self, fleet: Fleet) -> ServingCurve | None:
+        """Power over load on ``fleet``; None where accelerators are counted in fractions."""
+        return self.curves.get(self._name_of(fleet))
+
+    def _name_of(self, fleet: Fleet) -> str:
+        return fleet.kind if fleet.kind in self.serving_on else fleet.accelerator
 
     def point_on(self, fleet: Fleet, point: int = 0) -> ServingPoint:
         """Throughput and power on ``fleet`` at one of its operating points.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -129,7 +130,7 @@ def catalogue() -> Mapping[str, Accelerator]:
 
 
 def find_accelerator(name: str) -> Accelerator:
-    """Accelerator of that name or alias, upper or lower case.
+    """Accelerator of that name or alias, upper or lower case, with spaces for dashes and with or without its maker.
 
     Raises
     ------
@@ -138,17 +139,21 @@ def find_accelerator(name: str) -> Accelerator:
 
     Examples
     --------
-    >>> find_accelerator("h100").name
-    'H100-SXM'
+    >>> find_accelerator("h100").name, find_accelerator("NVIDIA H100 80GB HBM3").name
+    ('H100-SXM', 'H100-SXM')
     """
     spellings = _spellings()
-    found = spellings.get(name.lower())
+    words = [word for word in re.split(r"[\s_-]+", name.lower()) if word not in _MAKERS]
+    found = spellings.get(name.lower()) or spellings.get("-".join(words))
     if found is not None:
         return found
     close = difflib.get_close_matches(name.lower(), spellings, n=3, cutoff=0.5)
     names = list(dict.fromkeys(spellings[spelling].name for spelling in close))
     hint = f"did you mean {' or '.join(names)}?" if names else f"known are {', '.join(catalogue())}"
     raise ScenarioError(f"accelerator {name!r} is not in the catalogue; {hint}")
+
+
+_MAKERS = frozenset({"nvidia", "amd", "instinct", "geforce", "tesla"})
 
 
 @cache

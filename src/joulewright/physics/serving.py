@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from joulewright.model import Fleet, FloatArray, InferenceService
@@ -53,7 +55,7 @@ def serving_draw(
     throughput = np.array([point.throughput_token_s for point in points])[:, None]
     power_mw = np.array([point.active_power_mw for point in points])[:, None]
     busy = rate_token_s / throughput
-    curve = service.curves.get(fleet.accelerator)
+    curve = service.curve_on(fleet)
     if curve is None or not whole_replicas:
         return busy.sum(axis=0), (busy * power_mw).sum(axis=0)
     full, rest = split_replicas(busy / curve.accelerators)
@@ -70,5 +72,20 @@ def split_replicas(replicas: FloatArray) -> tuple[FloatArray, FloatArray]:
     >>> [part.tolist() for part in split_replicas(np.array([2.25, 3.0]))]
     [[2.0, 3.0], [0.25, 0.0]]
     """
-    full = np.floor(replicas + _WHOLE * np.maximum(1.0, replicas))
-    return full, np.maximum(0.0, replicas - full)
+    slack = _WHOLE * np.maximum(1.0, replicas)
+    full = np.floor(replicas + slack)
+    rest = replicas - full
+    return full, np.where(rest > slack, rest, 0.0)
+
+
+def whole_replicas(load: float) -> int:
+    """Replicas that a load in replicas takes: full ones, and one for the rest; :func:`split_replicas` of one number.
+
+    Examples
+    --------
+    >>> whole_replicas(2.25), whole_replicas(3.0 + 1e-10), whole_replicas(3.0 - 1e-10)
+    (3, 3, 3)
+    """
+    slack = _WHOLE * max(1.0, load)
+    full = math.floor(load + slack)
+    return full + (load - full > slack)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from joulewright.errors import PolicyError
 from joulewright.model import InferenceService, Route, Scenario, ServingCurve
+from joulewright.physics.serving import whole_replicas
 from joulewright.sim.device import SLACK
 from joulewright.sim.journal import Journal
 
@@ -99,7 +100,7 @@ class Serving:
                         fleet=self._fleets.index((site.name, fleet.name)),
                         throughput_token_s=point.throughput_token_s,
                         active_power_mw=point.active_power_mw,
-                        curve=service.curves.get(fleet.accelerator),
+                        curve=service.curve_on(fleet),
                     )
                     for number, point in enumerate(service.points_on(fleet))
                 ]
@@ -213,11 +214,11 @@ class Serving:
                 continue
             total, most = sum(served[at] for at in lanes), sum(wanted[at] for at in lanes)
             size = first.curve.accelerators
-            replicas = min(_replicas(total / first.throughput_token_s / size), math.floor(room / size + SLACK))
+            replicas = min(whole_replicas(total / first.throughput_token_s / size), math.floor(room / size + SLACK))
             allowed = min(most, max(0, replicas) * size * first.throughput_token_s)
             for at in lanes:
                 served[at] = wanted[at] * allowed / most if most > 0.0 else 0.0
-            room -= size * _replicas(allowed / first.throughput_token_s / size)
+            room -= size * whole_replicas(allowed / first.throughput_token_s / size)
 
     def _draw(self, served: Sequence[float]) -> tuple[list[float], list[float]]:
         """Accelerators and their IT power [MW] by fleet."""
@@ -230,7 +231,7 @@ class Serving:
                 power_mw[fleet] += needed * lane.active_power_mw
                 continue
             size = lane.curve.accelerators
-            replicas = _replicas(needed / size)
+            replicas = whole_replicas(needed / size)
             last = min(1.0, needed / size - replicas + 1)
             last_mw = (
                 lane.active_power_mw if last >= 1.0 else float(lane.curve.power_at(last * lane.throughput_token_s))
@@ -239,12 +240,6 @@ class Serving:
                 busy[fleet] += size * replicas
                 power_mw[fleet] += size * ((replicas - 1) * lane.active_power_mw + last_mw)
         return busy, power_mw
-
-
-def _replicas(load: float) -> int:
-    """Whole replicas for a load in replicas; within rounding of a whole number it is that number."""
-    nearest = round(load)
-    return nearest if abs(load - nearest) <= _ROUNDING * max(1.0, load) else math.ceil(load)
 
 
 def _scale(rates: list[float], factor: float, chosen: Sequence[bool]) -> None:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
 
-from joulewright.errors import DataError, ScenarioError
-from joulewright.io.language_model_file import read_calibration, read_measurements
+from joulewright.errors import ScenarioError
+from joulewright.io.language_model_file import read_measurements
 from joulewright.physics.inference.calibrate import Calibration, calibrate, predict_runs
-from joulewright.physics.inference.constants import CONSTANT_SETS, constants_for
+from joulewright.physics.inference.constants import constants_for
 from joulewright.physics.inference.measured import configuration
 from joulewright.physics.inference.measurements import Measurement
 from joulewright.physics.inference.predict import Predictor
-from joulewright.study.inference_deployment import Catalogues, calibration_path, constants_of
+from joulewright.study.inference_deployment import Catalogues, calibration_of
 from joulewright.study.inference_errors import Compared, groups_frame, runs_frame
 
 LeaveOut = Literal["none", "model", "batch"]
@@ -146,6 +146,7 @@ class ValidationStudy:
     measured: MeasurementInput
     references: MeasurementInput | None
     constants: str
+    """What the user named, or the sets that predictions rest on."""
     leave_out: LeaveOut
     runs: pl.DataFrame
     skipped: tuple[str, ...]
@@ -193,14 +194,16 @@ def study_validation(
     ScenarioError, DataError
         If the constants cannot be read, or no run can be predicted.
     """
-    given = _calibration(constants, measured.runs[0])
-    more = () if references is None else references.runs
+    given = _calibration(constants, measured)
+    more, repeated = _unseen(references, measured)
     rows: list[Compared] = []
-    skipped: list[str] = []
+    skipped = [f"{repeated} references are runs to predict and are left out"] if repeated else []
+    used: dict[str, None] = {}
     for asked, others in _folds(measured.runs, leave_out):
         calibration = given
         if calibration is None and leave_out == "model":
             calibration = _fitted(others, asked[0])
+        used[calibration.constants.name if calibration else constants_for(asked[0].accelerator).name] = None
         predictor = Predictor([*others, *more], calibration=calibration)
         for run in asked:
             try:
@@ -215,7 +218,7 @@ def study_validation(
     return ValidationStudy(
         measured=measured,
         references=references,
-        constants=constants or "best known",
+        constants=constants or ", ".join(used),
         leave_out=leave_out,
         runs=runs_frame(rows),
         skipped=_gathered(skipped),
@@ -225,12 +228,16 @@ def study_validation(
 def _folds(runs: Sequence[Measurement], leave_out: LeaveOut) -> list[tuple[list[Measurement], list[Measurement]]]:
     """Runs to predict together, and those that the predictions may lean on."""
     if leave_out == "none":
-        return [(list(runs), [])]
+        devices = dict.fromkeys(run.accelerator.name for run in runs)
+        return [([run for run in runs if run.accelerator.name == name], []) for name in devices]
     if leave_out == "model":
-        names = dict.fromkeys(run.model_name for run in runs)
+        groups = dict.fromkeys((run.model_name, run.accelerator.name) for run in runs)
         return [
-            ([run for run in runs if run.model_name == name], [run for run in runs if run.model_name != name])
-            for name in names
+            (
+                [run for run in runs if (run.model_name, run.accelerator.name) == (model, device)],
+                [run for run in runs if run.model_name != model],
+            )
+            for model, device in groups
         ]
     fold = _batch_folds(runs)
     return [
@@ -258,21 +265,35 @@ def _batch_folds(runs: Sequence[Measurement]) -> list[int]:
 def _fitted(others: Sequence[Measurement], asked: Measurement) -> Calibration | None:
     """Constants fitted to the other models on the same accelerator; None where they are too few."""
     try:
-        return calibrate([run for run in others if run.accelerator == asked.accelerator], held_out=False)
+        runs = [run for run in others if run.accelerator == asked.accelerator]
+        return calibrate(runs, name="fitted to the other models", held_out=False)
     except (ScenarioError, IndexError):
         return None
 
 
-def _calibration(constants: str | None, run: Measurement) -> Calibration | None:
+def _calibration(constants: str | None, measured: MeasurementInput) -> Calibration | None:
+    """The constants that a user names; they must be of the accelerator of every run."""
     if constants is None:
         return None
-    path = None if constants in CONSTANT_SETS else calibration_path(constants)
-    if path is not None:
-        return read_calibration(path)
-    found = constants_of(constants, run.accelerator)
-    if found is None:
-        raise DataError(f"the constants {constants!r} cannot be read")
-    return Calibration(constants=found, accelerator=run.accelerator.name, prompts={}, errors=(), warnings=())
+    found = calibration_of(constants)
+    others = sorted({run.accelerator.name for run in measured.runs} - {found.accelerator})
+    if others:
+        own = sum(run.accelerator.name == found.accelerator for run in measured.runs)
+        way_out = f"keep those {own} runs with --accelerator {found.accelerator}" if own else "calibrate it"
+        raise ScenarioError(
+            f"the constants {constants} are of {found.accelerator}, but {len(measured.runs) - own} runs of "
+            f"{measured.name} are on {', '.join(others)}; {way_out}, or leave the constants out"
+        )
+    return found
+
+
+def _unseen(references: MeasurementInput | None, measured: MeasurementInput) -> tuple[list[Measurement], int]:
+    """References that are no run to predict, and how many are."""
+    if references is None:
+        return [], 0
+    asked = [replace(run, row=0) for run in measured.runs]
+    kept = [run for run in references.runs if replace(run, row=0) not in asked]
+    return kept, len(references.runs) - len(kept)
 
 
 def _gathered(skipped: Sequence[str]) -> tuple[str, ...]:

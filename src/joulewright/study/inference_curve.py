@@ -12,7 +12,14 @@ import polars as pl
 from joulewright.errors import ScenarioError
 from joulewright.model.timeline import FloatArray
 from joulewright.physics.inference.deployment import Deployment, coefficients
-from joulewright.physics.inference.steady import RequestShape, SteadyState, steady_state
+from joulewright.physics.inference.steady import (
+    RequestShape,
+    SteadyState,
+    check_context,
+    host_power_w,
+    mean_batch,
+    steady_state,
+)
 from joulewright.physics.inference.step import StepCoefficients, step
 from joulewright.physics.inference.workload import BatchWorkload, mean_step
 from joulewright.study.inference_deployment import (
@@ -25,6 +32,7 @@ from joulewright.study.inference_deployment import (
 
 _SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 """Shares of the highest rate in the summary."""
+_UTILIZATIONS = ("weight_utilization", "kv_utilization", "compute_utilization")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,12 +173,7 @@ def _distinct(curves: Sequence[DeploymentCurve]) -> tuple[DeploymentCurve, ...]:
 
 
 def _curve(deployment: Deployment, shape: RequestShape, limits: CurveLimits) -> DeploymentCurve:
-    longest = deployment.model.context_tokens
-    if shape.input_tokens + shape.output_tokens > longest:
-        raise ScenarioError(
-            f"a mean request of {shape.input_tokens:g} + {shape.output_tokens:g} tokens is longer than the context of "
-            f"{deployment.model.name}; allowed are {longest} tokens"
-        )
+    check_context(shape, deployment.model)
     k, name = coefficients(deployment), deployment_name(deployment)
 
     def state_at(rate_per_s: FloatArray) -> SteadyState:
@@ -189,25 +192,22 @@ def _curve(deployment: Deployment, shape: RequestShape, limits: CurveLimits) -> 
 
 
 def _rates(name: str, k: StepCoefficients, shape: RequestShape, state: SteadyState) -> pl.DataFrame:
-    busy = -np.expm1(-state.sequences)
-    host_w = k.host_idle_w + (k.host_active_w - k.host_idle_w) * busy
     output = state.rate_per_s * shape.output_tokens
-    replica_w = (state.power_w + host_w) * k.gpus
+    replica_w = (state.power_w + host_power_w(k, state.busy_fraction)) * k.gpus
     energy = np.where(state.rate_per_s > 0.0, state.energy_per_output_token_j, np.nan)
     with_host = np.divide(replica_w, output, out=np.full(output.size, np.nan), where=output > 0.0)
-    at = utilization(k, shape, np.maximum(state.sequences, 1e-9))
     columns: dict[str, Any] = {
         "rate_per_s": state.rate_per_s,
         "output_token_s": output,
         "sequences": state.sequences,
-        "busy_fraction": busy,
+        "busy_fraction": state.busy_fraction,
         "power_w": state.power_w,
         "replica_power_w": replica_w,
         "energy_per_output_token_j": energy,
         "energy_with_host_j": with_host,
         "ttft_s": state.ttft_s,
         "tpot_s": state.tpot_s,
-        **{key: values * busy for key, values in at.items()},
+        **{key: getattr(state, key) for key in _UTILIZATIONS},
     }
     return pl.DataFrame({"deployment": [name] * output.size, **columns}).fill_nan(None)
 
@@ -245,14 +245,6 @@ def utilization(k: StepCoefficients, shape: RequestShape, sequences: FloatArray)
     >>> bool(found["weight_utilization"][0] > found["weight_utilization"][1])  # longer steps read weights less often
     True
     """
-    ratio, context = shape.input_tokens / shape.output_tokens, shape.context_tokens
-    seen = k.global_fraction * context + (1.0 - k.global_fraction) * min(context, k.window_tokens)
-    found = step(
-        k,
-        tokens=sequences * (1.0 + ratio),
-        sequences=sequences,
-        kv_tokens=sequences * seen,
-        attention_pairs=sequences * seen * (1.0 + 0.5 * ratio),
-    )
-    keys = ("weight_utilization", "kv_utilization", "compute_utilization")
-    return {key: np.asarray(getattr(found, key)) for key in keys}
+    tokens, running, kv_tokens, pairs = mean_batch(k, shape, sequences)
+    found = step(k, tokens=tokens, sequences=running, kv_tokens=kv_tokens, attention_pairs=pairs)
+    return {key: np.asarray(getattr(found, key)) for key in _UTILIZATIONS}

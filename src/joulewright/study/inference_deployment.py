@@ -9,18 +9,18 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from joulewright.errors import DataError, ScenarioError
+from joulewright.errors import ScenarioError
 from joulewright.io.language_model_file import (
+    named_language_model,
     read_accelerators,
     read_calibration,
-    read_language_model,
     read_language_models,
 )
 from joulewright.model.language_model import LanguageModel
 from joulewright.physics.accelerator import Accelerator, find_accelerator
-from joulewright.physics.inference.constants import CONSTANT_SETS, EngineConstants, constants_for
+from joulewright.physics.inference.calibrate import Calibration
+from joulewright.physics.inference.constants import CONSTANT_SETS, FITTED_ON, EngineConstants, constants_for
 from joulewright.physics.inference.deployment import OVERHEAD_BYTES, Deployment
-from joulewright.physics.inference.models import find_language_model
 
 CALIBRATION_FILE = "calibration.json"
 """Name of a calibration in the folder of a run."""
@@ -48,15 +48,12 @@ class Catalogues:
 
         Raises
         ------
+        DataError
+            If a path leads to no readable file.
         ScenarioError
             If there is none, or the file lacks what a model needs.
         """
-        path = Path(name)
-        if path.is_file() or (path / "config.json").is_file():
-            return read_language_model(path)
-        if path.suffix == ".json":
-            raise DataError(f"{name} cannot be read: there is no such file; give a config.json or the name of a model")
-        return find_language_model(name, self.models)
+        return named_language_model(name, models=self.models)[0]
 
     def accelerator(self, name: str) -> Accelerator:
         """Accelerator of that name.
@@ -189,26 +186,40 @@ def constants_of(name: str | None, accelerator: Accelerator) -> EngineConstants 
     Raises
     ------
     ScenarioError
-        If there is no such set, or the calibration is of another accelerator.
+        If there is no such set, or it is of another accelerator.
     DataError
         If the file cannot be read.
     """
     if name is None:
         return None
+    found = calibration_of(name)
+    if found.accelerator != accelerator.name:
+        raise ScenarioError(
+            f"the constants {name} are of {found.accelerator}, but the service runs on {accelerator.name}; calibrate "
+            "that accelerator, or leave the constants out"
+        )
+    return found.constants
+
+
+def calibration_of(name: str) -> Calibration:
+    """Constants that a user names, with the accelerator that they are of: a set, or a calibration in a file or folder.
+
+    Raises
+    ------
+    ScenarioError
+        If there is no such set.
+    DataError
+        If the file cannot be read.
+    """
     if name in CONSTANT_SETS:
-        return CONSTANT_SETS[name]
+        constants = CONSTANT_SETS[name]
+        return Calibration(constants=constants, accelerator=FITTED_ON[name], prompts={}, errors=(), warnings=())
     path = calibration_path(name)
     if path is None:
         close = get_close_matches(name, CONSTANT_SETS, n=1, cutoff=0.5)
         hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(CONSTANT_SETS)}"
         raise ScenarioError(f"constants {name!r} are neither a file nor a known set; {hint}")
-    found = read_calibration(path)
-    if found.accelerator != accelerator.name:
-        raise ScenarioError(
-            f"the calibration {name} is of {found.accelerator}, but the service runs on {accelerator.name}; calibrate "
-            "that accelerator, or leave the constants out"
-        )
-    return found.constants
+    return read_calibration(path)
 
 
 def calibration_path(name: str | Path) -> Path | None:

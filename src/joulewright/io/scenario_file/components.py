@@ -140,7 +140,7 @@ def read_fleet(reader: SignalReader, table: Table) -> Fleet | None:
     if table["accelerator"] is None:
         return None
     known, figures = _accelerator(document, table)
-    active, idle = _power_mw(table, known, "active"), _power_mw(table, known, "idle")
+    (active, host), (idle, idle_host) = (_power_mw(table, known, state) for state in ("active", "idle"))
     if active is not None and idle is not None and idle > active:
         message = f"idle power {idle * 1e6:g} W exceeds active power {active * 1e6:g} W, host shares included"
         document.add("P014", table.at("idle_power"), message, help="correct one of them")
@@ -157,6 +157,8 @@ def read_fleet(reader: SignalReader, table: Table) -> Fleet | None:
         availability=availability,
         active_power_mw=active,
         idle_power_mw=idle,
+        host_power_mw=host,
+        host_idle_power_mw=idle_host,
     )
 
 
@@ -175,8 +177,8 @@ def _accelerator(document: Document, table: Table) -> tuple[Accelerator | None, 
     return found, [flag for flag in found.flags if uses.get(flag.split("-")[0], flag) not in {*table.given, flag}]
 
 
-def _power_mw(table: Table, known: Accelerator | None, state: str) -> float | None:
-    """Power of one accelerator with its host share, active or idle [MW]; None when unknown."""
+def _power_mw(table: Table, known: Accelerator | None, state: str) -> tuple[float | None, float]:
+    """Power of one accelerator with its host share, active or idle, and that share [MW]; None when unknown."""
     board, host = table[f"{state}_power"], table["host_power"]
     if state == "idle" and table["host_idle_power"] is not None:
         host = table["host_idle_power"]
@@ -187,7 +189,8 @@ def _power_mw(table: Table, known: Accelerator | None, state: str) -> float | No
         }[state]
         board = catalogue[0] * 1e-6 if board is None else board
         host = catalogue[1] * 1e-6 if host is None else host
-    return None if board is None else float(board + (host or 0.0))
+    host_mw = float(host or 0.0)
+    return None if board is None else float(board + host_mw), host_mw
 
 
 def canonical_accelerator(name: str) -> str:

@@ -21,9 +21,7 @@ def read_service(
     document = reader.document
     known_names(document, table, "sites", places.sites)
     demand = _demand(reader, table, regions)
-    points = (
-        read_profile(document, table, places) if "profile" in table.given else _given_points(document, table, places)
-    )
+    points = read_profile(reader, table, places) if "profile" in table.given else _given_points(document, table, places)
     if table.wrong or points is None:
         return None
     service = InferenceService(

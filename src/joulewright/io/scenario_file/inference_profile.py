@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
-from joulewright.errors import ScenarioError
-from joulewright.io.scenario_file.document import Document
+from joulewright.errors import DataError, ScenarioError
 from joulewright.io.scenario_file.places import Places
+from joulewright.io.scenario_file.signals import SignalReader
 from joulewright.io.scenario_file.tables import Table
 from joulewright.model import Fleet
 from joulewright.model.language_model import LanguageModel
+from joulewright.physics.accelerator import Accelerator, find_accelerator
 
 PROFILE_KEYS = frozenset(
     {
@@ -22,8 +27,9 @@ PROFILE_KEYS = frozenset(
 _PARALLEL = (1, 2, 4, 8)
 
 
-def read_profile(document: Document, table: Table, places: Places) -> dict[str, Any] | None:
-    """Operating points and curves by accelerator; None after reporting why there are none."""
+def read_profile(reader: SignalReader, table: Table, places: Places) -> dict[str, Any] | None:
+    """Operating points and curves by accelerator or kind of fleet; None after reporting why there are none."""
+    document = reader.document
     for key in {"throughput", "active_power", "serving"} & set(table.given):
         message = f"inference {table.name!r} gives both a profile and {key}"
         document.add("S014", table.at(key), message, help="keep one of them")
@@ -33,47 +39,90 @@ def read_profile(document: Document, table: Table, places: Places) -> dict[str, 
             message = f"inference {table.name!r} has a profile but no {key}"
             document.add("S003", table.path, message, help=f"add {key} = {example}, the mean length of its requests")
             table.wrong.add(key)
-    model = _model(document, table)
+    model = _model(reader, table)
     if table.wrong or model is None:
         return None
-    points, curves, reasons = {}, {}, {}
-    for fleet in {fleet.accelerator: fleet for _, fleet in places.fleets}.values():
+    found, reasons = {}, {}
+    for name, fleet in _kinds(table, places).items():
         try:
-            profile = _profile(table, model, fleet)
+            found[name] = _profile(table, model, fleet)
         except ScenarioError as error:
-            reasons[fleet.accelerator] = str(error)
-            continue
-        points[fleet.accelerator], curves[fleet.accelerator] = profile.points, profile.curve
-    if not points:
+            reasons[name] = str(error)
+    if not found:
         if places.complete:
-            message = f"no accelerator of the sites can serve inference {table.name!r}"
-            document.add("S016", table.at("profile"), message, help="; ".join(reasons.values()) or "add a fleet")
+            hosts = "the sites" if table["sites"] is None else ", ".join(table["sites"])
+            message = f"no accelerator of {hosts} can serve inference {table.name!r}"
+            document.add("S016", table.at("profile"), message, help="; ".join(reasons.values()) or "add a fleet there")
         return None
     for name, reason in reasons.items():
         message = f"inference {table.name!r} is not served on {name}"
         document.add("S016", table.at("profile"), message, severity="note", help=reason)
+    points = {name: profile.points for name, profile in found.items()}
     return {
         "serving": next(iter(points.values()))[0],
-        "serving_on": {name: found[0] for name, found in points.items()},
-        "further_on": {name: found[1:] for name, found in points.items() if found[1:]},
-        "curves": curves,
+        "serving_on": {name: first for name, (first, *_) in points.items()},
+        "further_on": {name: tuple(more) for name, (_, *more) in points.items() if more},
+        "curves": {name: profile.curve for name, profile in found.items()},
         "listed_only": True,
     }
 
 
-def _model(document: Document, table: Table) -> LanguageModel | None:
-    from joulewright.physics.inference.models import find_language_model
+def _kinds(table: Table, places: Places) -> dict[str, Fleet]:
+    """Fleets that differ, of sites where the service may run, by accelerator or by kind where that is not enough."""
+    hosts = places.sites if table["sites"] is None else table["sites"]
+    fleets = {fleet.kind: fleet for site, fleet in places.fleets if site in hosts}
+    several = Counter(fleet.accelerator for fleet in fleets.values())
+    return {kind if several[fleet.accelerator] > 1 else fleet.accelerator: fleet for kind, fleet in fleets.items()}
 
-    name = table["profile"]
+
+def _model(reader: SignalReader, table: Table) -> LanguageModel | None:
+    from joulewright.io.language_model_file import named_language_model
+
+    document, name = reader.document, table["profile"]
     try:
-        return find_language_model(name)
-    except ScenarioError as error:
-        document.add("S016", table.at("profile"), str(error), help="give a name of the catalogue")
+        model, path = named_language_model(name, folder=document.path.parent)
+    except (ScenarioError, DataError) as error:
+        help = "give a name of the catalogue, or the path of a config.json of Hugging Face from the scenario file on"
+        document.add("S016", table.at("profile"), str(error), help=help)
         return None
+    if path is not None:
+        facts = {"key": document.key(table.at("profile")), "file": name, "column": "", "note": ""}
+        reader.facts.append(facts | {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
+    return model
+
+
+def _accelerator(fleet: Fleet) -> tuple[Accelerator, float]:
+    """The accelerator of the catalogue with the powers of a fleet, and the most that one of the fleet draws [W].
+
+    Raises
+    ------
+    ScenarioError
+        If the catalogue has none of that name, or the fleet draws no more under load than idle.
+    """
+    known = find_accelerator(fleet.accelerator)
+    host_w, host_idle_w = fleet.host_power_mw * 1e6, fleet.host_idle_power_mw * 1e6
+    # Sums of megawatts are a rounding error off the watts that were given.
+    active_w = round(fleet.active_power_mw * 1e6 - host_w, 6)
+    idle_w = round(fleet.idle_power_mw * 1e6 - host_idle_w, 6)
+    if not active_w > idle_w:
+        raise ScenarioError(
+            f"accelerators of fleet {fleet.name!r} draw {active_w:g} W under load and {idle_w:g} W idle; "
+            "active_power must be above idle_power"
+        )
+    device = replace(
+        known,
+        board_power_w=max(active_w, known.board_power_w),
+        idle_power_w=idle_w,
+        loaded_idle_power_w=min(idle_w + known.loaded_idle_power_w - known.idle_power_w, active_w),
+        host_power_w=host_w,
+        host_idle_power_w=host_idle_w,
+    )
+    return device, active_w
 
 
 def _profile(table: Table, model: LanguageModel, fleet: Fleet) -> Any:
-    """The profile on the accelerator of a fleet, with the fewest accelerators for a replica that keep the limits."""
+    """The profile on the accelerators of a fleet, with the fewest of them for a replica that keep the limits."""
+    from joulewright.physics.inference.constants import constants_for
     from joulewright.physics.inference.deployment import deploy
     from joulewright.physics.inference.profile import LatencyLimits, serving_profile
     from joulewright.physics.inference.steady import RequestShape
@@ -82,16 +131,21 @@ def _profile(table: Table, model: LanguageModel, fleet: Fleet) -> Any:
         input_tokens=table["input_tokens"], output_tokens=table["output_tokens"], length_factor=table["length_factor"]
     )
     limits = LatencyLimits(ttft_s=_seconds(table["ttft"]), tpot_s=_seconds(table["tpot"]))
-    options = {} if table["precision"] is None else {"precision": table["precision"]}
+    accelerator, most_w = _accelerator(fleet)
+    # General constants follow the board power of the catalogue, whatever a fleet is limited to.
+    options: dict[str, Any] = {"constants": constants_for(find_accelerator(fleet.accelerator))}
+    if table["precision"] is not None:
+        options["precision"] = table["precision"]
     if table["power_cap"] is not None:
-        options["power_cap_w"] = table["power_cap"] * 1e6
+        options["power_cap_w"] = round(table["power_cap"] * 1e6, 6)
+    if most_w < min(options.get("power_cap_w", math.inf), accelerator.board_power_w):
+        options["power_cap_w"] = most_w
     sizes = _PARALLEL if table["tensor_parallel"] is None else (table["tensor_parallel"],)
     reason = ScenarioError("no size of a replica was tried")
     for size in sizes:
         try:
-            deployment = deploy(model, fleet.accelerator, tensor_parallel=size, **options)
             return serving_profile(
-                deployment,
+                deploy(model, accelerator, tensor_parallel=size, **options),
                 shape,
                 limits=limits,
                 token_budget=table["token_budget"],

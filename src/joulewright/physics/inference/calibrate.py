@@ -21,6 +21,8 @@ from joulewright.physics.inference.workload import BatchWorkload, MeanStep, mean
 
 LEAST_ROWS = 6
 """Fewest runs of a kind (dense, with experts) that a fit is made from."""
+_KINDS = {"dense": "runs of dense models", "experts": "runs of models with experts"}
+_BY_MODEL = "leave one model out"
 _ENERGY_WEIGHT = 1.5
 _DENSE_ETA_C = 0.70
 
@@ -179,9 +181,9 @@ def calibrate(runs: Sequence[Measurement], *, name: str = "calibrated", held_out
     }
     enough = {kind: items for kind, items in kinds.items() if len(items) >= LEAST_ROWS}
     if not enough:
-        counts = ", ".join(f"{len(items)} {kind}" for kind, items in kinds.items())
         raise ScenarioError(
-            f"the measurements hold {counts} usable runs; a fit needs at least {LEAST_ROWS} of one kind"
+            f"the measurements hold {len(kinds['dense'])} usable runs of dense models and {len(kinds['experts'])} of "
+            f"models with experts; a fit needs at least {LEAST_ROWS} of one kind"
         )
     state = _State(constants=replace(constants_for(device), name=name), prompts={})
     warnings = _skipped(runs, usable, kinds, enough)
@@ -196,7 +198,7 @@ def calibrate(runs: Sequence[Measurement], *, name: str = "calibrated", held_out
             errors.append(_fit_error(kind, method, items, predict_runs(items, fitted.constants, fitted.prompts), found))
         state = fitted
     return Calibration(
-        constants=_with_errors(state.constants, errors, len(usable), device),
+        constants=_with_errors(state.constants, errors, sum(map(len, enough.values())), device),
         accelerator=device.name,
         prompts=state.prompts,
         errors=tuple(errors),
@@ -360,7 +362,7 @@ def _hold_out(
 ) -> tuple[str, list[HeldOut]]:
     names = list(dict.fromkeys(run.model_name for run in runs))
     if len(names) > 1:
-        method, label = "leave one model out", [names.index(run.model_name) for run in runs]
+        method, label = _BY_MODEL, [names.index(run.model_name) for run in runs]
     else:
         method, label = "5 folds", [item % 5 for item in range(len(runs))]
     found = []
@@ -413,7 +415,8 @@ def _with_errors(
 ) -> EngineConstants:
     found: dict[str, Any] = {}
     for kind, prefix in (("dense", ""), ("experts", "expert_")):
-        item = next((error for error in errors if error.kind == kind), None)
+        # Folds within one model say nothing of others.
+        item = next((error for error in errors if (error.kind, error.method) == (kind, _BY_MODEL)), None)
         for key in ("time", "power", "energy"):
             found[f"{prefix}{key}_error"] = None if item is None else getattr(item, key)
     return replace(constants, status=f"calibrated: {runs} runs on {device.name}", **found)
@@ -423,7 +426,8 @@ def _one_accelerator(runs: Sequence[Measurement]) -> Accelerator:
     names = sorted({run.accelerator.name for run in runs})
     if len(names) != 1:
         raise ScenarioError(
-            f"the measurements are of {len(names)} accelerators ({', '.join(names)}); calibrate one at a time"
+            f"the measurements are of {len(names)} accelerators ({', '.join(names)}); calibrate one at a time, with "
+            "--accelerator on the command line"
         )
     return runs[0].accelerator
 
@@ -441,10 +445,20 @@ def _skipped(
             f"{len(runs) - len(usable)} runs of {', '.join(names)} are not fitted: their cache has another layout"
         )
     found += [
-        f"{len(items)} {kind} runs are too few to fit; a fit needs {LEAST_ROWS}"
+        f"{len(items)} {_KINDS[kind]} are too few to fit, which takes {LEAST_ROWS}: constants for such models are the "
+        "shipped ones"
         for kind, items in kinds.items()
         if items and kind not in enough
     ]
+    for kind, items in enough.items():
+        models = {run.model_name for run in items}
+        if len(models) == 1:
+            found.append(f"all {_KINDS[kind]} are of {next(iter(models))}: their error on other models is unknown")
+        batches = [run.sequences for run in items]
+        if max(batches) < 2.0 * min(batches):
+            found.append(
+                f"all {_KINDS[kind]} have about {max(batches):g} running sequences: other batches are extrapolations"
+            )
     unknown = sorted({run.workload for run in usable if run.input_tokens is None})
     if unknown:
         found.append(f"prompts of {', '.join(unknown)} are unknown and were estimated; add input_tokens to do better")

@@ -211,6 +211,11 @@ CONSTANT_SETS: Mapping[str, EngineConstants] = MappingProxyType(
 
 _BY_ACCELERATOR = {"H100-SXM": "H100-2", "B200": "B200-1", "RTX-PRO-6000": "PRO6000-1", "A100-SXM": "A100-1"}
 
+FITTED_ON: Mapping[str, str] = MappingProxyType(
+    {"H100-1": "H100-SXM", **{name: accelerator for accelerator, name in _BY_ACCELERATOR.items()}}
+)
+"""Accelerator of every set."""
+
 _BOARD_W = {"H100-SXM": 700.0, "B200": 1000.0, "RTX-PRO-6000": 600.0, "A100-SXM": 400.0}
 
 

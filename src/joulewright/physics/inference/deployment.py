@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -272,11 +272,6 @@ def coefficients(deployment: Deployment) -> StepCoefficients:
         stages=float(deployment.pipeline_parallel),
         kv_capacity_tokens=float(deployment.kv_capacity_tokens),
     )
-
-
-def with_cap(deployment: Deployment, power_cap_w: float) -> Deployment:
-    """The deployment under a power cap [W]."""
-    return replace(deployment, power_cap_w=power_cap_w)
 
 
 def _weight_bytes(model: LanguageModel, precision: str) -> tuple[float, float]:

@@ -5,17 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from joulewright.errors import ScenarioError
 from joulewright.model.language_model import LanguageModel
 from joulewright.physics.accelerator import Accelerator, find_accelerator
-from joulewright.physics.inference.deployment import Deployment
+from joulewright.physics.inference.deployment import Deployment, coefficients
 from joulewright.physics.inference.ml_energy import is_ml_energy, ml_energy_row
 from joulewright.physics.inference.models import find_language_model
+from joulewright.physics.inference.precision import precision_name
 from joulewright.physics.inference.workload import BatchWorkload
 
 REQUIRED = ("model", "accelerator", "sequences", "output_tokens", "iteration_s", "power_w")
-"""Columns every row needs; ``iteration_ms`` may stand for ``iteration_s``, ``total_power_w`` for ``power_w``."""
+"""Columns every row needs; ``iteration_ms`` or ``output_tokens_per_s`` may stand for ``iteration_s``, ``total_power_w``
+for ``power_w``."""
+_MOST_SHOWN = 20
+_LEAST_ROOFLINE, _MOST_ROOFLINE = 0.5, 300.0
+"""Measured over ideal step time beyond which the unit must be another one."""
+_INSTEAD = {"iteration_s": ("iteration_ms", "output_tokens_per_s"), "power_w": ("total_power_w",)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +76,7 @@ class Measurement:
         return self.power_w * self.gpus * self.iteration_s / self.sequences
 
     def deployment(self) -> Deployment:
-        """The deployment that was measured; its memory is not checked again, as the run took place."""
+        """The deployment that was measured, with all of the memory for weights and cache."""
         return Deployment(
             model=self.model,
             accelerator=self.accelerator,
@@ -109,7 +116,8 @@ def parse_measurements(
     ----------
     rows : iterable of mapping
         Column names to text. Own columns: ``model``, ``accelerator``, ``sequences``, ``output_tokens``,
-        ``iteration_s`` (or ``iteration_ms``), ``power_w`` of one accelerator (or ``total_power_w``); optional are
+        ``iteration_s`` (or ``iteration_ms``, or ``output_tokens_per_s`` of the replica), ``power_w`` of one
+        accelerator (or ``total_power_w`` of all); optional are
         ``gpus``, ``expert_parallel``, ``precision``, ``input_tokens``, ``cached_fraction``, ``length_factor``,
         ``age_fraction`` and ``workload``.
     models, accelerators : sequence, mapping
@@ -125,21 +133,51 @@ def parse_measurements(
     Chung et al. (2025), The ML.ENERGY Benchmark, arXiv:2505.06371 (second format).
     """
     found: list[Measurement] = []
-    problems: list[str] = []
+    problems: dict[str, list[int]] = {}
     for line, row in enumerate(rows, start=2):
+        if line == 2:
+            _check_columns(row)
         try:
             own = ml_energy_row(row) if is_ml_energy(row) else row
             found.append(_measurement(own, line, models, accelerators or {}))
         except ScenarioError as error:
-            problems.append(f"row {line}: {error}")
+            problems.setdefault(str(error), []).append(line)
     if problems:
-        more = f"\n... and {len(problems) - 20} more" if len(problems) > 20 else ""
-        raise ScenarioError(
-            f"{len(problems)} rows of the measurements cannot be used:\n" + "\n".join(problems[:20]) + more
-        )
+        _refuse(problems)
     if not found:
         raise ScenarioError("the measurements hold 0 rows; give at least one")
     return tuple(found)
+
+
+def _refuse(problems: Mapping[str, Sequence[int]]) -> None:
+    """Tell every problem once, with the rows that have it."""
+    count = len({line for lines in problems.values() for line in lines})
+    told = [
+        f"row {lines[0]}{f' and {len(lines) - 1} more' if len(lines) > 1 else ''}: {text}"
+        for text, lines in problems.items()
+    ]
+    more = f"\n... and {len(told) - _MOST_SHOWN} more" if len(told) > _MOST_SHOWN else ""
+    raise ScenarioError(
+        f"{count} {'row' if count == 1 else 'rows'} of the measurements cannot be used:\n"
+        + "\n".join(told[:_MOST_SHOWN])
+        + more
+    )
+
+
+def _check_columns(row: Mapping[str, str]) -> None:
+    """Refuse a table without a column that every row needs, and offer what it has in its place."""
+    if is_ml_energy(row):
+        return
+    missing = [key for key in REQUIRED if not any(name in row for name in (key, *_INSTEAD.get(key, ())))]
+    if not missing:
+        return
+    names = " and ".join(" or ".join((key, *_INSTEAD.get(key, ()))) for key in missing)
+    close = {key: get_close_matches(key, list(row), n=1, cutoff=0.5) for key in missing}
+    hints = [f"rename {match[0]!r} if it is {key}" for key, match in close.items() if match]
+    raise ScenarioError(
+        f"the measurements have no column {names}; their columns are {', '.join(row)}"
+        + (f"; {', '.join(hints)}" if hints else "")
+    )
 
 
 def _measurement(
@@ -148,25 +186,24 @@ def _measurement(
     name = _word(row, "model")
     model = find_language_model(name, models)
     device_name = _word(row, "accelerator")
-    device = accelerators.get(device_name) or find_accelerator(device_name)
-    gpus = _whole(row, "gpus", 1)
+    device = accelerators.get(device_name) or _device(device_name)
+    gpus, sequences = _whole(row, "gpus", 1), _number(row, "sequences")
     power_w = _number(row, "total_power_w") / gpus if row.get("total_power_w") else _number(row, "power_w")
-    iteration_s = _number(row, "iteration_s") if row.get("iteration_s") else _number(row, "iteration_ms") * 1e-3
     measurement = Measurement(
         model_name=name,
         model=model,
         accelerator=device,
-        precision=row.get("precision") or model.precision,
+        precision=precision_name(row.get("precision") or model.precision),
         gpus=gpus,
         expert_parallel=_whole(row, "expert_parallel", 1),
         workload=row.get("workload") or "requests",
-        sequences=_number(row, "sequences"),
+        sequences=sequences,
         output_tokens=_number(row, "output_tokens"),
         input_tokens=_number(row, "input_tokens") if row.get("input_tokens") else None,
         cached_fraction=_fraction(row, "cached_fraction", 0.0),
         length_factor=_number(row, "length_factor") if row.get("length_factor") else 1.0,
         age_fraction=_fraction(row, "age_fraction", 1.0),
-        iteration_s=iteration_s,
+        iteration_s=_iteration_s(row, sequences),
         power_w=power_w,
         row=line,
     )
@@ -174,10 +211,26 @@ def _measurement(
     return measurement
 
 
+def _device(name: str) -> Accelerator:
+    try:
+        return find_accelerator(name)
+    except ScenarioError as error:
+        raise ScenarioError(f"{error} Or add a row for it to accelerators of your own (--accelerators)") from error
+
+
+def _iteration_s(row: Mapping[str, str], sequences: float) -> float:
+    if row.get("iteration_s"):
+        return _number(row, "iteration_s")
+    if row.get("output_tokens_per_s") and not row.get("iteration_ms"):
+        return sequences / _number(row, "output_tokens_per_s")
+    return _number(row, "iteration_ms" if "iteration_ms" in row else "iteration_s") * 1e-3
+
+
 def _plausible(run: Measurement) -> None:
-    """Catch values whose size says that the unit is another one."""
+    """Catch values whose size says that the unit is another one, and deployments that cannot have run."""
     board = run.accelerator.board_power_w
-    if run.power_w > 1.5 * board:
+    # Means exceed the board power in short samples of one accelerator.
+    if run.power_w > (1.5 if run.gpus == 1 else 1.15) * board:
         raise ScenarioError(
             f"power_w is {run.power_w:g} W on {run.accelerator.name} of {board:g} W; is it the sum over accelerators? "
             "Then name the column total_power_w and give gpus"
@@ -191,16 +244,35 @@ def _plausible(run: Measurement) -> None:
         raise ScenarioError(
             f"iteration_s is {run.iteration_s:g} s; allowed is 0.00001 to 20 s. Give milliseconds as iteration_ms"
         )
+    if run.model.kv_layout == "standard":
+        _check_roofline(run)
     if run.length_factor < 1.0:
         raise ScenarioError(f"length_factor is {run.length_factor:g}; E[o^2]/E[o]^2 is at least 1")
     if run.output_tokens < 1.0:
         raise ScenarioError(f"output_tokens is {run.output_tokens:g}; allowed is at least 1 token")
 
 
+def _check_roofline(run: Measurement) -> None:
+    """Refuse a step that is far from what the rates of the data sheet allow for its weights and tokens."""
+    k = coefficients(run.deployment())
+    least_s = k.weight_bytes / k.raw_bytes_per_s
+    ideal_s = math.hypot(least_s, k.flops_per_token * run.sequences / k.raw_flops_per_s)
+    if run.iteration_s < _LEAST_ROOFLINE * least_s:
+        raise ScenarioError(
+            f"the step takes {run.iteration_s:.3g} s, but {run.gpus} x {run.accelerator.name} need {least_s:.3g} s to "
+            f"read the weights of {run.model.name} in {run.precision}; are gpus, precision and the unit of time right?"
+        )
+    if run.iteration_s > _MOST_ROOFLINE * ideal_s:
+        raise ScenarioError(
+            f"the step takes {run.iteration_s:.3g} s, {run.iteration_s / ideal_s:.0f} times what {run.gpus} x "
+            f"{run.accelerator.name} could do; is it in milliseconds? Then name the column iteration_ms"
+        )
+
+
 def _word(row: Mapping[str, str], key: str) -> str:
     text = (row.get(key) or "").strip()
     if not text:
-        raise ScenarioError(f"column {key!r} is absent or empty; needed are {', '.join(REQUIRED)}")
+        raise ScenarioError(f"{key} is empty; give it, or drop the row")
     return text
 
 

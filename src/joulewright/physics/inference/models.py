@@ -98,14 +98,33 @@ def find_language_model(name: str, extra: Iterable[LanguageModel] = ()) -> Langu
     >>> find_language_model("meta-llama/Llama-3.1-8B-Instruct").name
     'Llama-3.1-8B'
     """
-    spellings = dict(_spellings()) | {word.lower(): model for model in extra for word in (model.name, *model.aliases)}
+    spellings = _known(extra)
     found = spellings.get(name.lower())
     if found is not None:
         return found
     close = difflib.get_close_matches(name.lower(), spellings, n=3, cutoff=0.5)
     names = list(dict.fromkeys(spellings[spelling].name for spelling in close))
-    hint = f"did you mean {' or '.join(names)}?" if names else f"known are {', '.join(language_models())}"
-    raise ScenarioError(f"language model {name!r} is not in the catalogue; {hint}, or read its config.json")
+    hint = f"did you mean {' or '.join(names)}?" if names else f"known are {', '.join(language_models())}."
+    raise ScenarioError(f"language model {name!r} is not in the catalogue; {hint} Or give the path of its config.json")
+
+
+def is_language_model(name: str, extra: Iterable[LanguageModel] = ()) -> bool:
+    """Whether a model has that name or alias.
+
+    References
+    ----------
+    See :func:`language_models`.
+
+    Examples
+    --------
+    >>> is_language_model("llama-3.1-8b"), is_language_model("mine")
+    (True, False)
+    """
+    return name.lower() in _known(extra)
+
+
+def _known(extra: Iterable[LanguageModel]) -> dict[str, LanguageModel]:
+    return dict(_spellings()) | {word.lower(): model for model in extra for word in (model.name, *model.aliases)}
 
 
 @cache

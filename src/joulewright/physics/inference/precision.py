@@ -16,6 +16,25 @@ BYTES: dict[str, float] = {
 """Bytes per element; four-bit formats hold one eight-bit scale for every 32 elements (OCP MX specification 1.0)."""
 
 
+_SPELLINGS = {"bfloat16": "bf16", "float16": "fp16", "half": "fp16", "float8": "fp8", "fp8_e4m3": "fp8"}
+
+
+def precision_name(text: str) -> str:
+    """Name of a format from the spelling of an engine.
+
+    References
+    ----------
+    Names of number formats in PyTorch and vLLM.
+
+    Examples
+    --------
+    >>> precision_name("bfloat16"), precision_name("FP8")
+    ('bf16', 'fp8')
+    """
+    word = text.strip().lower()
+    return _SPELLINGS.get(word, word)
+
+
 def bytes_per_element(precision: str) -> float:
     """Bytes of one element in that format.
 

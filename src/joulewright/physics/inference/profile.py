@@ -10,8 +10,7 @@ from joulewright.errors import ScenarioError
 from joulewright.model.timeline import FloatArray
 from joulewright.model.workload import ServingCurve, ServingPoint
 from joulewright.physics.inference.deployment import Deployment, coefficients
-from joulewright.physics.inference.steady import RequestShape, SteadyState, steady_state
-from joulewright.physics.inference.step import StepCoefficients
+from joulewright.physics.inference.steady import RequestShape, SteadyState, check_context, host_power_w, steady_state
 
 _POINTS = 129
 _HEADROOM = 0.9
@@ -100,19 +99,15 @@ def serving_profile(
     >>> slow.points[0].throughput_token_s > fast.points[0].throughput_token_s
     True
     """
-    longest = deployment.model.context_tokens
-    if shape.input_tokens + shape.output_tokens > longest:
-        raise ScenarioError(
-            f"a mean request of {shape.input_tokens:g} + {shape.output_tokens:g} tokens is longer than the context of "
-            f"{deployment.model.name}; allowed are {longest} tokens"
-        )
+    check_context(shape, deployment.model)
     k = coefficients(deployment)
     wanted = limits or LatencyLimits()
 
     def state_at(rate_per_s: FloatArray) -> SteadyState:
         return steady_state(k, shape, rate_per_s=rate_per_s, token_budget=token_budget, max_sequences=max_sequences)
 
-    grid = np.linspace(0.0, _HEADROOM * state_at(np.zeros(1)).limit_per_s, _POINTS)
+    # Power bends most at low rates.
+    grid = _HEADROOM * state_at(np.zeros(1)).limit_per_s * np.linspace(0.0, 1.0, _POINTS) ** 2
     state = state_at(grid)
     kept = np.ones(grid.size, bool)
     for found, limit in ((state.ttft_s, wanted.ttft_s), (state.tpot_s, wanted.tpot_s)):
@@ -127,7 +122,7 @@ def serving_profile(
             f"{_milliseconds(wanted.tpot_s)}; use more accelerators for a replica, or relax the limit"
         )
     rate = grid[:count] * shape.output_tokens / k.gpus
-    power_mw = (state.power_w[:count] + _host_w(k, state.sequences[:count])) * 1e-6
+    power_mw = (state.power_w[:count] + host_power_w(k, state.busy_fraction[:count])) * 1e-6
     idle_mw = (k.idle_w + k.host_idle_w) * 1e-6
     curve = ServingCurve(
         accelerators=deployment.gpus, rate_token_s=tuple(rate.tolist()), power_mw=tuple(power_mw.tolist())
@@ -135,10 +130,6 @@ def serving_profile(
     corners = _corners(rate, power_mw, idle_mw)
     points = [ServingPoint(throughput_token_s=float(rate[at]), active_power_mw=float(power_mw[at])) for at in corners]
     return ServingProfile(deployment=deployment, curve=curve, points=tuple(points))
-
-
-def _host_w(k: StepCoefficients, sequences: FloatArray) -> FloatArray:
-    return np.asarray(k.host_idle_w + (k.host_active_w - k.host_idle_w) * -np.expm1(-sequences))
 
 
 def _corners(rate: FloatArray, power_mw: FloatArray, idle_mw: float) -> list[int]:

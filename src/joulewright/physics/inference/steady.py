@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,11 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from joulewright.errors import ScenarioError
+from joulewright.model.language_model import LanguageModel
 from joulewright.model.timeline import FloatArray
+from joulewright.physics.inference.occupancy import Lengths, occupancy, states
 from joulewright.physics.inference.step import StepCoefficients, step_values
 from joulewright.physics.ranges import checked
 
 _HALVINGS = 60
+_LEAST = 1e-9
+"""Smallest share of the highest rate, and smallest distance from it, at which means are taken."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,12 +31,16 @@ class SteadyState:
         Requests [1/s].
     sequences : FloatArray
         Mean number of running sequences.
+    busy_fraction : FloatArray
+        Share of the time in which the engine steps [-].
     step_s : FloatArray
-        Time of a step [s], which is the time per output token.
+        Mean step time that running sequences see [s]: ``sequences / (rate s)``, each request taking part in s steps.
     power_w : FloatArray
         Mean power of one accelerator, host not included [W]; without requests that of a loaded model.
+    weight_utilization, kv_utilization, compute_utilization : FloatArray
+        Means over all the time of the utilisations of :class:`joulewright.physics.inference.step.Step` [-].
     ttft_s, tpot_s : FloatArray
-        Mean time to the first token without queueing, and time per output token [s].
+        Mean time to the first token, and mean time between further tokens [s].
     energy_per_output_token_j : FloatArray
         Energy of all accelerators of the replica per token of output [J]; infinite without requests.
     stable : ndarray of bool
@@ -44,8 +51,12 @@ class SteadyState:
 
     rate_per_s: FloatArray
     sequences: FloatArray
+    busy_fraction: FloatArray
     step_s: FloatArray
     power_w: FloatArray
+    weight_utilization: FloatArray
+    kv_utilization: FloatArray
+    compute_utilization: FloatArray
     ttft_s: FloatArray
     tpot_s: FloatArray
     energy_per_output_token_j: FloatArray
@@ -129,16 +140,19 @@ def steady_state(
 
     Notes
     -----
-    By Little's law ``n = rate * s * t(n)`` sequences run, each for s steps, in steps of ``n (in + out) / s`` tokens. As
-    ``n / t(n)`` rises with n, there is one solution up to the limit, which running sequences, cache or tokens set. With
-    random arrivals ``s = out + in / budget``, a sequence has n others beside it, so its steps take ``t(n + 1)``, and
-    for a share ``exp(-n)`` of the time the engine is empty. With even ones ``s = out``: prompts take no steps.
-    The first token comes after the rest of the present step and the steps with chunks of the prompt. Queues before
-    the limit are left out: near it the simulator shows longer times.
+    A request takes part in ``s = out - 1 + c`` steps, c being the chunks that the token budget cuts its prompt into.
+    With random arrivals the number n of running sequences is a birth-and-death process: requests end at the rate
+    ``n / (s t(n))``. t(n) and power are means over steps with and without prompts, and the answer is the mean over n,
+    with a loaded engine that waits at n = 0. The limit is the rate at which the largest n leaves. It follows from the
+    running sequences, the cache or the tokens of a step; at it a replica is always full. With even arrivals n never
+    varies: ``n = rate * out * t(n)``, and every step holds the mean tokens.
+    The time to the first token holds the step under way, earlier prompts, a place among the running sequences and the
+    steps of the prompt. Waiting grows without bound towards the limit; it is counted up to 98 % of use.
 
     References
     ----------
-    Little (1961), "A Proof for the Queuing Formula L = lambda W", Operations Research 9(3), doi:10.1287/opre.9.3.383.
+    Little (1961), "A Proof for the Queuing Formula L = lambda W", Operations Research 9(3), doi:10.1287/opre.9.3.383;
+    see :func:`joulewright.physics.inference.occupancy.states` for random arrivals.
 
     Examples
     --------
@@ -155,68 +169,156 @@ def steady_state(
         raise ScenarioError(f"token_budget is {token_budget} and max_sequences {max_sequences}; allowed is at least 1")
     if arrivals not in ("poisson", "even"):
         raise ScenarioError(f"arrivals is {arrivals!r}; use 'poisson' or 'even'")
-    own = 1.0 if arrivals == "poisson" else 0.0
-    out = shape.output_tokens
-    steps = out + own * shape.input_tokens / token_budget
     cached = coefficients.kv_capacity_tokens / shape.context_tokens
     if cached < 1.0:
         raise ScenarioError(
             f"not one request of {shape.context_tokens:g} tokens of context fits: the cache holds "
             f"{coefficients.kv_capacity_tokens:g} tokens; use more accelerators or shorter requests"
         )
-    most = min(float(max_sequences), cached, token_budget * steps / (shape.input_tokens + out))
+    most = min(float(max_sequences), cached)
+    if arrivals == "even":
+        return _even(coefficients, shape, rate, token_budget=token_budget, most=most)
+    return _random(coefficients, shape, rate, token_budget=token_budget, most=most)
 
-    def mean_step(sequences: FloatArray) -> tuple[FloatArray, FloatArray]:
-        return _mean_step(coefficients, shape, sequences, steps)
 
-    limit = float(most / (steps * mean_step(np.array([most]))[0][0]))
-    kept = np.minimum(rate, limit)
-    sequences = np.where(kept > 0.0, _sequences(mean_step, kept * steps, most=most, own=own), 0.0)
-    step_s = mean_step(np.clip(sequences + own, np.where(kept > 0.0, own, 1.0), np.maximum(most, own)))[0]
-    active = -np.expm1(-sequences) if own else np.minimum(sequences, 1.0)
-    present = np.divide(sequences, active, out=np.ones(rate.size), where=active > 0.0) if own else sequences
-    power_w = active * mean_step(present)[1] + (1.0 - active) * coefficients.loaded_idle_w
-    with np.errstate(divide="ignore"):
-        energy_j = np.where(kept > 0.0, power_w * coefficients.gpus / (kept * out), np.inf)
+def _random(
+    k: StepCoefficients, shape: RequestShape, rate_per_s: FloatArray, *, token_budget: int, most: float
+) -> SteadyState:
+    lengths = Lengths(shape.input_tokens, shape.output_tokens, seen_tokens(k, shape))
+    steps = max(shape.output_tokens - 1.0, 0.0) + max(shape.input_tokens / token_budget, 1.0)
+    most = min(most, token_budget * steps / (shape.input_tokens + shape.output_tokens))
+    by_count = states(k, lengths, token_budget=token_budget, most=max(1, math.floor(most)))
+    limit = float(by_count.departures_per_s[-1])
+    kept = np.clip(rate_per_s, _LEAST * limit, (1.0 - _LEAST) * limit)
+    found = occupancy(by_count, kept)
+    means, none = found.means, rate_per_s == 0.0
+    power_w = means.power_w + found.idle_fraction * k.loaded_idle_w
+    step_s = means.sequences / means.sequence_rate_per_s
+    tpot_s = np.divide(means.decodes, means.decode_rate_per_s, out=step_s.copy(), where=means.decode_rate_per_s > 0.0)
     return SteadyState(
-        rate_per_s=rate,
-        sequences=sequences,
+        rate_per_s=rate_per_s,
+        sequences=np.where(none, 0.0, means.sequences),
+        busy_fraction=np.where(none, 0.0, 1.0 - found.idle_fraction),
         step_s=step_s,
-        power_w=power_w,
-        ttft_s=_first_token(coefficients, shape, sequences, step_s, token_budget),
-        tpot_s=step_s,
-        energy_per_output_token_j=energy_j,
-        stable=rate <= limit * (1.0 + 1e-9),
+        power_w=np.where(none, k.loaded_idle_w, power_w),
+        weight_utilization=means.weight_utilization,
+        kv_utilization=means.kv_utilization,
+        compute_utilization=means.compute_utilization,
+        ttft_s=found.waiting_s + means.prefill / means.prompt_rate_per_s,
+        tpot_s=tpot_s,
+        energy_per_output_token_j=_energy_j(k, shape, power_w, np.where(none, 0.0, kept)),
+        stable=rate_per_s <= limit * (1.0 + 1e-9),
         limit_per_s=limit,
     )
 
 
-def _sequences(
-    mean_step: Callable[[FloatArray], tuple[FloatArray, FloatArray]], steps_s: FloatArray, *, most: float, own: float
-) -> FloatArray:
-    """Running sequences at which steps of requests are done at these rates, by bisection."""
-    low, high = np.zeros(steps_s.size), np.full(steps_s.size, most)
+def _even(
+    k: StepCoefficients, shape: RequestShape, rate_per_s: FloatArray, *, token_budget: int, most: float
+) -> SteadyState:
+    most = min(most, token_budget * shape.output_tokens / (shape.input_tokens + shape.output_tokens))
+
+    def mean_step(sequences: FloatArray) -> FloatArray:
+        return np.asarray(step_values(k, *mean_batch(k, shape, sequences))[0])
+
+    limit = most / (shape.output_tokens * float(mean_step(np.array([most]))[0]))
+    kept = np.minimum(rate_per_s, limit)
+    low, high = np.zeros(kept.size), np.full(kept.size, most)
     for _ in range(_HALVINGS):
         middle = 0.5 * (low + high)
-        slower = middle < steps_s * mean_step(np.minimum(middle + own, max(most, own)))[0]
+        slower = middle < kept * shape.output_tokens * mean_step(middle)
         low, high = np.where(slower, middle, low), np.where(slower, high, middle)
-    return high
+    sequences = np.where(kept > 0.0, high, 0.0)
+    busy = np.minimum(sequences, 1.0)
+    found = step_values(k, *mean_batch(k, shape, np.where(kept > 0.0, sequences, min(1.0, most))))
+    step_s = np.asarray(found[0])
+    power_w = busy * found[6] + (1.0 - busy) * k.loaded_idle_w
+    return SteadyState(
+        rate_per_s=rate_per_s,
+        sequences=sequences,
+        busy_fraction=busy,
+        step_s=step_s,
+        power_w=power_w,
+        weight_utilization=busy * found[3],
+        kv_utilization=busy * found[4],
+        compute_utilization=busy * found[5],
+        ttft_s=_first_token(k, shape, sequences, step_s, token_budget),
+        tpot_s=step_s,
+        energy_per_output_token_j=_energy_j(k, shape, power_w, kept),
+        stable=rate_per_s <= limit * (1.0 + 1e-9),
+        limit_per_s=limit,
+    )
 
 
-def _mean_step(
-    k: StepCoefficients, shape: RequestShape, sequences: FloatArray, steps: float
-) -> tuple[FloatArray, FloatArray]:
-    """Time [s] and power [W] of the mean step, of requests that each take part in ``steps``."""
-    effective, fresh = _effective_context(k, shape), shape.input_tokens / steps
-    tokens = sequences * (shape.output_tokens / steps + fresh)
-    pairs = sequences * effective * (shape.output_tokens / steps + 0.5 * fresh)
-    values = step_values(k, tokens, sequences, sequences * effective, pairs)
-    return np.asarray(values[0]), np.asarray(values[6])
+def _energy_j(k: StepCoefficients, shape: RequestShape, power_w: FloatArray, rate_per_s: FloatArray) -> FloatArray:
+    with np.errstate(divide="ignore"):
+        energy_j: FloatArray = power_w * k.gpus / (rate_per_s * shape.output_tokens)
+    return energy_j
 
 
-def _effective_context(k: StepCoefficients, shape: RequestShape) -> float:
-    context = shape.context_tokens
-    return k.global_fraction * context + (1.0 - k.global_fraction) * min(context, k.window_tokens)
+def check_context(shape: RequestShape, model: LanguageModel) -> None:
+    """Refuse requests that are longer than the context of a model.
+
+    Raises
+    ------
+    ScenarioError
+        If a mean request is.
+
+    References
+    ----------
+    See :func:`steady_state`.
+    """
+    if shape.input_tokens + shape.output_tokens > model.context_tokens:
+        raise ScenarioError(
+            f"a mean request of {shape.input_tokens:g} + {shape.output_tokens:g} tokens is longer than the context of "
+            f"{model.name}; allowed are {model.context_tokens} tokens"
+        )
+
+
+def seen_tokens(k: StepCoefficients, shape: RequestShape) -> float:
+    """Mean tokens of context that a decode reads, over layers with and without a window [token].
+
+    Notes
+    -----
+    The context is the prompt and the age of a running sequence, ``out kappa / 2`` on average. Ages are uniform for
+    equal answers (kappa = 1), exponential for exponential ones (kappa = 2 and above), and mixed between.
+
+    References
+    ----------
+    Cox (1962), Renewal Theory, section 5.2 (the age of what runs is biased by length).
+    """
+    mean, age = shape.context_tokens, shape.context_tokens - shape.input_tokens
+    beyond = k.window_tokens - shape.input_tokens
+    if beyond <= 0.0 or math.isinf(beyond):
+        inside = min(mean, k.window_tokens)
+    else:
+        share = min(shape.length_factor - 1.0, 1.0)
+        reach = min(beyond, 2.0 * age)
+        uniform = reach - reach**2 / (4.0 * age)
+        inside = shape.input_tokens + (1.0 - share) * uniform - share * age * math.expm1(-beyond / age)
+    return k.global_fraction * mean + (1.0 - k.global_fraction) * inside
+
+
+def mean_batch(
+    k: StepCoefficients, shape: RequestShape, sequences: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Tokens, sequences, tokens read from the cache and attention pairs of the mean step of a batch.
+
+    References
+    ----------
+    See :func:`joulewright.physics.inference.step.step`.
+    """
+    ratio, read = shape.input_tokens / shape.output_tokens, sequences * seen_tokens(k, shape)
+    return sequences * (1.0 + ratio), sequences, read, read * (1.0 + 0.5 * ratio)
+
+
+def host_power_w(k: StepCoefficients, busy_fraction: FloatArray) -> FloatArray:
+    """One accelerator's share of its server [W] when its engine steps for a share of the time.
+
+    References
+    ----------
+    A straight line between the idle and the active share of the catalogue.
+    """
+    return np.asarray(k.host_idle_w + (k.host_active_w - k.host_idle_w) * busy_fraction)
 
 
 def _first_token(
@@ -226,7 +328,6 @@ def _first_token(
     room = np.maximum(1.0, token_budget - sequences)
     chunks = np.ceil(shape.input_tokens / room)
     chunk = shape.input_tokens / chunks
-    effective = _effective_context(k, shape)
-    pairs = sequences * effective + chunk * 0.5 * shape.input_tokens
-    values = step_values(k, sequences + chunk, sequences + 1.0, sequences * effective, pairs)
+    read = sequences * seen_tokens(k, shape)
+    values = step_values(k, sequences + chunk, sequences + 1.0, read, read + chunk * 0.5 * shape.input_tokens)
     return np.asarray(0.5 * np.minimum(sequences, 1.0) * step_s + chunks * values[0])
