@@ -9,9 +9,11 @@ import sys
 
 from joulewright.sim.processes.inference import ServingOptions
 from joulewright.study.configuration import ConfigurationSpace
-from joulewright.study.inference_configuration import ServiceChoice, Weighing, study_configuration
+from joulewright.study.inference_configuration import study_configuration
 from joulewright.study.inference_deployment import DeploymentChoice
-from joulewright.study.inference_requests import read_intensity, read_trace
+from joulewright.study.inference_intensity import read_intensity
+from joulewright.study.inference_need import ServiceChoice, Weighing
+from joulewright.study.inference_requests import read_trace
 from joulewright.study.inference_serving import ServingChoice, study_serving
 
 MODEL = "Llama-3.1-8B"

@@ -202,7 +202,7 @@ BIG = ("--model", "Llama-3.1-405B", "--accelerator", "H100")
         (("simulate", POISSON, *BIG), 3, ["does not fit", "811.8 GB", "use at least"]),
         (("simulate", POISSON, "--model", "Lama-3.1-8B", "--accelerator", "H100"), 3, ["did you mean Llama-3.1-8B"]),
         (("simulate", POISSON, "--model", "Llama-3.1-8B", "--accelerator", "H10"), 3, ["did you mean H100"]),
-        (("simulate", POISSON, "--model", "nowhere/config.json", "--accelerator", "H100"), 6, ["no such file"]),
+        (("simulate", POISSON, "--model", "nowhere/config.json", "--accelerator", "H100"), 6, ["cannot be read"]),
         (("simulate", POISSON, *LLAMA, "--precision", "fp7"), 3, ["'fp7' is unknown", "bf16"]),
         (("simulate", POISSON, "--model", "Llama-3.1-8B", "--accelerator", "A100", "--precision", "fp8"), 3,
          ["not known to run on A100-SXM"]),
@@ -226,7 +226,13 @@ BIG = ("--model", "Llama-3.1-405B", "--accelerator", "H100")
         (("simulate", POISSON, *LLAMA, "--disaggregate", "decode_replicas=1"), 3, ["lacks link_bytes_s"]),
         (("simulate", POISSON, *LLAMA, "--intensity", "40"), 3, ["no file and no value", "400 g/kWh"]),
         (("simulate", POISSON, *LLAMA, "--intensity", "zone:MARS"), 3, ["no zone 'MARS'"]),
-        (("simulate", POISSON, *LLAMA, "--column", "ci"), 2, ["--column belongs to --intensity"]),
+        (("simulate", POISSON, *LLAMA, "--column", "ci"), 3, ["column belongs to a carbon intensity", "none is given"]),
+        (("simulate", POISSON, *LLAMA, "--intensity", "400 g/kWh", "--start", "5"), 3, ["start belongs to a file"]),
+        (("simulate", POISSON, *LLAMA, "--intensity", "zone:FR", "--unit", "x"), 3, ["'zone:FR' is a made-up year"]),
+        (("simulate", POISSON, *LLAMA, "--prefix-cache", "all"), 3, ["names no blocks"]),
+        (("simulate", "poisson:input=200000", *LLAMA), 3, ["input of", "is 200000 tokens; allowed is 1 to 65536"]),
+        (("simulate", "demand:absent.csv", *LLAMA), 6, ["absent.csv", "no such file"]),
+        (("simulate", "demand:rate=-1", *LLAMA), 3, ["rate of the demand is -1"]),
         (("simulate", POISSON, *LLAMA, "--wue", "-1"), 2, ["negative"]),
         (("simulate", POISSON, *LLAMA, "--ttft", "5 W"), 2, ["--ttft"]),
         (("simulate", POISSON, *LLAMA, "--ttft", "0 s"), 3, ["ttft_s is 0.0"]),
@@ -236,8 +242,8 @@ BIG = ("--model", "Llama-3.1-405B", "--accelerator", "H100")
         (("simulate", "poisson:rate=0", *LLAMA), 3, ["rate_per_s is 0"]),
         (("simulate", "poisson:requests=0", *LLAMA), 3, ["requests", "at least 1"]),
         (("simulate", "poisson:requests=2.5", *LLAMA), 3, ["whole number"]),
-        (("simulate", "poisson:input=nan", *LLAMA), 3, ["mean_tokens is nan"]),
-        (("simulate", "poisson:lengths=odd", *LLAMA), 3, ["lengths is 'odd'"]),
+        (("simulate", "poisson:input=nan", *LLAMA), 3, ["input of", "is nan tokens"]),
+        (("simulate", "poisson:lengths=odd", *LLAMA), 3, ["is 'odd'; allowed are lognormal"]),
         (("simulate", POISSON, *LLAMA, "-o", "BACK"), 6, ["is a file"]),
         (("simulate", POISSON, *LLAMA, "-o", "."), 6, ["is not a serving-run folder"]),
         (("simulate",), 2, ["TRACE"]),
@@ -270,6 +276,35 @@ def test_bad_input(
         assert jw("infer", *given, *target, "--json").document["error"]["message"]
 
 
+def test_a_demand_as_a_trace(jw, tmp_path: Path) -> None:
+    rows = [f"2024-01-01T{hour:02d}:00Z,{0.02 * hour}" for hour in range(4)]
+    path = tmp_path / "day.csv"
+    path.write_text("utc,requests_per_s\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    text = f"demand:{path},input=200,output=40,lengths=constant,seed=1"
+    outcome = jw("infer", "simulate", text, *LLAMA, "-o", tmp_path / "run", "--json")
+    assert outcome.status == 0, outcome.stderr
+    facts = outcome.document["requests"]
+    assert facts["kind"] == "demand"
+    assert facts["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert facts["requests"] == pytest.approx(432, abs=105)  # 0.12 / s over an hour, five standard deviations
+    found = pl.read_parquet(tmp_path / "run" / "requests.parquet")
+    assert found["arrival_s"].min() > 3600.0
+    assert "drawn from a demand" in (tmp_path / "run" / "report.html").read_text("utf-8")
+
+
+def test_a_demand_of_more_requests_than_are_kept(jw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("joulewright.study.inference_requests._MOST_ROWS", 100)
+    folder = tmp_path / "run"
+    outcome = jw("infer", "simulate", "demand:rate=2,hours=0.2,output=20", *LLAMA, "--tpot", "1 s", "-o", folder)
+    assert outcome.status == 0, outcome.stderr
+    assert "too many to be kept" in outcome.stderr
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"infer.json", "report.html", "series.parquet", "tenants.parquet"}
+    page = (folder / "report.html").read_text("utf-8")
+    assert "cdf-e2e" in page
+    assert jw("report", folder, "-o", tmp_path / "again.html").status == 0
+
+
 def test_an_earlier_run_survives_a_failure(jw, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     assert jw("infer", "simulate", POISSON, *LLAMA, "-o", folder, "-q").status == 0
@@ -285,7 +320,7 @@ def test_an_earlier_run_survives_a_failure(jw, tmp_path: Path) -> None:
 def test_help_needs_no_heavy_modules(tmp_path: Path) -> None:
     code = (
         "import sys; from joulewright.cli.main import run\n"
-        "for words in ([], ['simulate'], ['curve'], ['calibrate'], ['validate'], ['configure']):\n"
+        "for words in ([], ['simulate'], ['curve'], ['calibrate'], ['validate'], ['configure'], ['pack']):\n"
         "    assert run(['infer', *words, '--help']) == 0\n"
         "heavy = {'numpy', 'polars', 'numba', 'scipy', 'rich'} & {name.split('.')[0] for name in sys.modules}\n"
         "assert not heavy, heavy"

@@ -22,7 +22,17 @@ CHARTS = {
     "calibrate": PARITY,
     "validate": PARITY,
     "configure": {"front-embodied", "front-tpot", "day", "throughput"},
+    "pack": {"load"},
 }  # fmt: skip
+
+
+MIX = (
+    "\n".join(
+        f"[[service]]\nname = '{name}'\nmodel = '{model}'\nrate_per_s = {rate}\nlengths = 'constant'\n"
+        for name, model, rate in (("a-long-name-of-chat", "Llama-3.1-8B", 20.0), ("code", "Qwen3-8B", 2.0))
+    )
+    + "\n[space]\naccelerators = 'H100'\nprecisions = ['fp8']\nmax_sequences = 64\n[weighing]\nrequests = 200\n"
+)
 
 
 def measured_rows() -> str:
@@ -42,6 +52,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """One report of each command."""
     base = tmp_path_factory.mktemp("infer")
     (base / "runs.csv").write_text(measured_rows(), encoding="utf-8")
+    (base / "mix.toml").write_text(MIX, encoding="utf-8")
     llama, runs = ["--model", "Llama-3.1-8B"], str(base / "runs.csv")
     pair = ["--accelerator", "H100", "--accelerator", "L40S"]
     commands = {
@@ -52,6 +63,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "validate": [runs, "--leave-out", "batch"],
         "configure": [*llama, *pair, "--rate", "20", "--tpot", "60 ms", "--requests", "200", "--lengths", "constant",
                       "--tensor-parallel", "1", "--intensity", "300 g/kWh"],
+        "pack": [str(base / "mix.toml")],
     }  # fmt: skip
     for kind, words in commands.items():
         assert run_jw(["infer", kind, *words, "-q", "-o", str(base / kind)]) == 0

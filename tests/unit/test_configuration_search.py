@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,8 +25,9 @@ from joulewright.study.configuration import (
     Verification,
     configure,
     configure_slices,
+    slices,
 )
-from joulewright.study.configuration.trial import Trials
+from joulewright.study.configuration.trial import Trial, Trials
 
 QUICK = Verification(requests=512)
 SPACE = ConfigurationSpace(accelerators=("H100", "L40S"), tensor_parallel=(1, 2), max_sequences=(64,))
@@ -305,8 +307,31 @@ def test_slices_refuse_what_cannot_be() -> None:
     with pytest.raises(ScenarioError, match="intensity_g_per_kwh is None"):
         configure_slices([CHAT], "H100", minimise="carbon")
     large = replace(CHAT, model=find_language_model("Llama-3.1-70B"))
-    with pytest.raises(ScenarioError, match=r"no slice can serve chat; use whole accelerators\n.*does not fit"):
+    with pytest.raises(InfeasibleError, match=r"no slice can serve chat; use whole accelerators\n.*does not fit"):
         configure_slices([large], "H100")
     few = ConfigurationSpace(accelerators=("H100",), gpus_available=1)
     with pytest.raises(InfeasibleError, match="1 accelerators are too few for chat; at least"):
         configure_slices([replace(CHAT, rate_per_s=[300.0])], "H100", space=few, verification=QUICK)
+
+
+def test_slices_that_stay_too_slow_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Trials.run
+
+    def late(self: Trials, *arguments: Any, **given: Any) -> Trial:
+        found = run(self, *arguments, **given)
+        return found._replace(met=False) if given.get("fresh") else found
+
+    monkeypatch.setattr(Trials, "run", late)
+    monkeypatch.setattr(slices, "_LEAST_SHARE", 0.9)
+    space = ConfigurationSpace(accelerators=("H100",), max_sequences=(64,))
+    need = replace(CHAT, rate_per_s=[0.5])
+    with pytest.raises(InfeasibleError, match="too slow at any rate"):
+        configure_slices([need], "H100", space=space, verification=QUICK)
+
+
+def test_of_equal_numbers_of_accelerators_the_smallest_slices_are_cut() -> None:
+    need = replace(CHAT, rate_per_s=[0.2])
+    found = configure_slices([need], "H100", verification=QUICK)
+    (device,) = found.packing.devices
+    assert [item.profile for item in device.slices] == ["1g.20gb"]
+    assert found.packing.cost == 1.0

@@ -21,7 +21,8 @@ from joulewright.report.infer_terminal import energy_rows, latency_rows, run_fac
 from joulewright.sim.processes.inference import LatencyObjectives, ServiceBudget, ServingOptions
 from joulewright.study.inference_curve import CurveLimits, study_curves
 from joulewright.study.inference_deployment import DeploymentChoice
-from joulewright.study.inference_requests import read_intensity, read_trace
+from joulewright.study.inference_intensity import read_intensity
+from joulewright.study.inference_requests import read_trace
 from joulewright.study.inference_serving import ServingChoice, ServingStudy, study_serving
 
 LLAMA = DeploymentChoice(model="Llama-3.1-8B", accelerator="H100")

@@ -9,15 +9,22 @@ import numpy as np
 import polars as pl
 import pytest
 
-from joulewright.errors import DataError, ScenarioError, TraceError
+from joulewright.errors import DataError, ScenarioError
 from joulewright.physics.inference.calibrate import Calibration
 from joulewright.physics.inference.constants import CONSTANT_SETS
 from joulewright.physics.inference.measurements import Measurement, parse_measurements
 from joulewright.physics.inference.steady import RequestShape
-from joulewright.sim.processes.inference import Autoscaling, Disaggregation, ServiceBudget, ServingOptions
+from joulewright.sim.processes.inference import (
+    Autoscaling,
+    Disaggregation,
+    Intensity,
+    PrefixCache,
+    ServiceBudget,
+    ServingOptions,
+)
 from joulewright.study.configuration import ConfigurationSpace
 from joulewright.study.inference_calibration import MeasurementInput, study_calibration, study_validation
-from joulewright.study.inference_configuration import ServiceChoice, Weighing, hourly, request_of, study_configuration
+from joulewright.study.inference_configuration import study_configuration
 from joulewright.study.inference_curve import CurveLimits, study_curves
 from joulewright.study.inference_deployment import (
     Catalogues,
@@ -35,7 +42,9 @@ from joulewright.study.inference_folder import (
     read_infer_folder,
     write_infer_folder,
 )
-from joulewright.study.inference_requests import IntensityReading, read_intensity, read_trace
+from joulewright.study.inference_intensity import IntensityReading, hourly_intensity, read_any_intensity, read_intensity
+from joulewright.study.inference_need import ServiceChoice, Weighing, hourly, named_constants, request_of
+from joulewright.study.inference_requests import read_trace
 from joulewright.study.inference_serving import ServingChoice, study_serving
 from joulewright.study.inference_settings import number_of, record_of, settings_of
 
@@ -71,8 +80,10 @@ def test_lengths_that_are_drawn() -> None:
     trace = read_trace("poisson:input=400,output=100,requests=20000,seed=1,spread=0.5").trace
     assert trace.input_tokens.mean() == pytest.approx(400, rel=0.02)
     assert trace.input_tokens.std() / trace.input_tokens.mean() == pytest.approx(0.5, abs=0.02)
-    short = read_trace("poisson:input=400,requests=2000,seed=1", longest_tokens=600).trace
-    assert short.input_tokens.max() == 300
+    short = read_trace("poisson:input=400,requests=2000,seed=1", longest_tokens=1000).trace
+    assert short.input_tokens.max() == 500
+    with pytest.raises(ScenarioError, match="is 400 tokens; allowed is 1 to 300"):
+        read_trace("poisson:input=400", longest_tokens=600)
     zipf = read_trace("poisson:input=64,output=16,requests=500,lengths=zipf,spread=1.2").trace
     assert zipf.input_tokens.max() <= 64
     assert zipf.input_tokens.mean() < 32
@@ -90,7 +101,7 @@ def test_the_first_requests_of_a_file(tmp_path: Path) -> None:
     assert found.facts()["sha256"] == read_trace(str(path)).sha256
     with pytest.raises(DataError, match="no such file"):
         read_trace(str(tmp_path / "other.csv"))
-    with pytest.raises(TraceError):
+    with pytest.raises(ScenarioError, match="input of the trace 'poisson:input=inf' is inf tokens"):
         read_trace("poisson:input=inf")
 
 
@@ -256,7 +267,7 @@ def test_one_rate_is_the_busiest_hour_of_a_day() -> None:
     assert request.service.rate_per_s == (8.0,)
     with pytest.raises(ScenarioError, match="no accelerator is given"):
         request_of({"service": {"model": "Llama-3.1-8B", "rate_per_s": 8.0}})
-    with pytest.raises(ScenarioError, match="incomplete"):
+    with pytest.raises(ScenarioError, match="the service lacks model\nthe service lacks rate_per_s"):
         request_of({"space": {"accelerators": ["H100"]}})
 
 
@@ -279,3 +290,141 @@ def test_the_chosen_configuration_is_the_least_of_those_that_serve(tmp_path: Pat
     short = ServiceChoice(model="Llama-3.1-8B", rate_per_s=(3.0,) * 5, lengths="constant")
     with pytest.raises(ScenarioError, match="5 hours are needed"):
         study_configuration(short, space, weighing)
+
+
+def test_hours_of_an_intensity_weigh_steps_by_their_overlap() -> None:
+    """Forty minutes at 90, forty at 120 and forty at 30 g/kWh: (40*90 + 20*120)/60 and (20*120 + 40*30)/60."""
+    uneven = Intensity(step_s=2400.0, kg_per_mwh=np.array([90.0, 120.0, 30.0]))
+    assert hourly_intensity(uneven, 2).tolist() == pytest.approx([100.0, 60.0])
+    long = Intensity(step_s=5400.0, kg_per_mwh=np.array([100.0, 300.0]))
+    assert hourly_intensity(long, 3).tolist() == pytest.approx([100.0, 200.0, 300.0])
+    values = np.random.default_rng(0).uniform(0, 900, 200)
+    hours = hourly_intensity(Intensity(step_s=1260.0, kg_per_mwh=values), 70)
+    assert hours.sum() * 3600 == pytest.approx(values.sum() * 1260)
+    assert hourly_intensity(read_intensity("40 g/kWh").intensity, 3).tolist() == [40.0, 40.0, 40.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "reading", "message"),
+    [
+        ("400 g/kWh", {"column": "ci"}, "column belongs to a file .* '400 g/kWh' is one value"),
+        ("400 g/kWh", {"start": "5", "max_gap_h": 2.0}, "max-gap, start belongs"),
+        ("zone:DE-LU", {"time_zone": "UTC", "start": "5"}, "time-zone belongs to a file .* a made-up year"),
+        (None, {"unit": "g/kWh"}, "unit belongs to a carbon intensity, and none is given"),
+    ],
+)
+def test_what_belongs_to_a_file_of_intensities_is_refused_elsewhere(
+    text: str | None, reading: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ScenarioError, match=message):
+        read_any_intensity(text, IntensityReading(**reading))  # type: ignore[arg-type]
+
+
+def test_nothing_given_is_no_intensity() -> None:
+    assert read_any_intensity(None) is None
+    assert read_any_intensity(None, IntensityReading()) is None
+
+
+def test_the_least_of_a_figure_is_named_only_where_it_was_searched_for() -> None:
+    service = ServiceChoice(model="Llama-3.1-8B", rate_per_s=(3.0, 1.0), lengths="constant", tpot_s=0.05)
+    space = ConfigurationSpace(accelerators=("H100", "L40S"), tensor_parallel=(1,), max_sequences=(64,))
+    narrow = study_configuration(service, space, Weighing(pareto_over=("tpot_s",), requests=200))
+    assert set(narrow.best_by()) == {"energy_kwh", "tpot_s"}
+    assert narrow.best_by()["energy_kwh"] == narrow.found.best.label
+    wide = study_configuration(service, space, Weighing(requests=200))
+    assert set(wide.best_by()) == {"energy_kwh", "embodied_kg", "tpot_s"}
+
+
+def test_constants_of_the_user_change_only_their_accelerator(tmp_path: Path) -> None:
+    devices = ConfigurationSpace(accelerators=("H100", "L40S")).devices
+    found = named_constants(["H100-SXM=H100-1"], devices)
+    assert {name: item.name for name, item in found.items()} == {"H100-SXM": "H100-1"}
+    assert named_constants(["H100-1"], devices[:1])["H100-SXM"].name == "H100-1"
+    for given, message in (
+        (["H100-1"], "do not say of which accelerator; write H100-SXM=H100-1"),
+        (["H100-9"], "did you mean 'H100-"),
+        (["B200=B200-1"], "are of B200, which is not to choose from"),
+        (["H100=H100-1", "H100-SXM=H100-2"], "two sets of constants for H100-SXM"),
+    ):
+        with pytest.raises(ScenarioError, match=message):
+            named_constants(given, devices)
+    service = ServiceChoice(model="Llama-3.1-8B", rate_per_s=(3.0,) * 2, lengths="constant")
+    document = {"accelerators": ["H100", "L40S"], "constants": ["H100-SXM=H100-1"], "tensor_parallel": 1}
+    request = request_of({"service": {"model": "Llama-3.1-8B", "rate_per_s": [1.0, 1.0]}, "space": document})
+    study = study_configuration(service, request.space, Weighing(requests=200))
+    by_name = {standing_of(item.deployment).constants for item in study.found.evaluated}
+    assert by_name <= {"H100-1", "L40S-uncalibrated"}
+    assert "H100-1" in by_name
+    assert any("No constants are given for L40S" in note for note in study.notes)
+
+
+GOOD = {"model": "Llama-3.1-8B", "rate_per_s": [1.0]}
+
+
+@pytest.mark.parametrize(
+    ("document", "messages"),
+    [
+        ({"service": GOOD | {"rate_per_s": ["a"]}}, ["rate_per_s of the service is \\['a'\\]; it must be a list"]),
+        ({"service": GOOD | {"model": 3, "spread": True}}, ["model of the service is 3; it must be text", "spread of"]),
+        ({"service": GOOD | {"tpot_s": float("nan")}}, ["tpot_s of the service is nan; it must be a finite number"]),
+        ({"service": GOOD | {"tpot": 1.0}}, ["'tpot' is no setting of the service; did you mean 'tpot_s'"]),
+        ({"service": GOOD | {"rate_per_s": -2.0}}, ["rate_per_s of 'Llama-3.1-8B' is -2"]),
+        ({"service": GOOD | {"rate_per_s": []}}, ["is empty"]),
+        ({"service": GOOD | {"input_tokens": 0}}, ["input_tokens of 'Llama-3.1-8B' is 0"]),
+        ({"service": GOOD | {"lengths": "zipf"}}, ["lengths of the service is 'zipf'; it must be 'lognormal'"]),
+        ({"service": [GOOD, GOOD]}, ["there are 2 services", "jw infer pack"]),
+        ({"service": GOOD, "space": {"accelerators": 3}}, ["accelerators of the space holds 3"]),
+        ({"service": GOOD, "space": {"accelerators": ["H100", "H100-SXM"]}}, ["more than once"]),
+        ({"service": GOOD, "space": {"tensor_parallel": [1.5]}}, ["each a whole number"]),
+        ({"service": GOOD, "space": {"tensor_parallel": [0]}}, ["tensor_parallel holds 0; allowed is at least 1"]),
+        ({"service": GOOD, "space": {"precisions": ["fp3"]}}, ["precisions holds 'fp3'; allowed is bf16"]),
+        ({"service": GOOD, "space": {"slices": ["9g.9gb"]}}, ["'9g.9gb' is no slice"]),
+        ({"service": GOOD, "space": {"gpus_available": {"H100": "all"}}}, ["a table, each a whole number"]),
+        ({"service": GOOD, "space": {"max_sequence": 3}}, ["did you mean 'max_sequences'"]),
+        ({"service": GOOD, "weighing": {"minimise": "fast"}}, ["it must be 'carbon', 'energy'"]),
+        ({"service": GOOD, "weighing": {"minimise": "carbon"}}, ["carbon is to be least", "give intensity"]),
+        ({"service": GOOD, "weighing": {"minimise": "cost"}}, ["give price_per_kwh"]),
+        ({"service": GOOD, "weighing": {"pareto_over": ["speed"]}}, ["'carbon_kg', 'energy_kwh'"]),
+        ({"service": GOOD, "weighing": {"reading": "x"}}, ["'reading' is no setting of the weighing"]),
+        ({"service": GOOD, "weighing": {"seed": -1}}, ["seed is -1"]),
+        ({"service": GOOD, "weighing": {"colum": "x"}}, ["is no setting of the weighing"]),
+    ],
+)
+def test_bad_tables_are_named(document: dict[str, object], messages: list[str]) -> None:
+    given = {**document, "space": {"accelerators": ["H100"], **document.get("space", {})}}  # type: ignore[dict-item]
+    for message in messages:
+        with pytest.raises(ScenarioError, match=message):
+            request_of(given)
+
+
+def test_tables_of_a_file_reach_the_reading_of_the_intensity() -> None:
+    document = {
+        "service": GOOD | {"quantile": "mean"},
+        "space": {"accelerators": "H100", "gpus_available": {"H100": 2}},
+        "weighing": {"intensity": "grid.csv", "column": "ci", "start": "3", "price_per_kwh": [0.1]},
+    }
+    found = request_of(document)
+    assert found.weighing.reading == IntensityReading(column="ci", start="3")
+    assert found.weighing.price_per_kwh == (0.1,)
+    assert found.service.need(Catalogues()).objectives.quantile is None
+    assert found.space.available(found.space.devices[0]) == 2
+
+
+def test_lengths_that_do_not_fit_the_context_are_refused_not_cut() -> None:
+    for prompt, answer in ((200_000, 250), (131_000, 500)):
+        service = ServiceChoice(model="Llama-3.1-8B", rate_per_s=(1.0,), input_tokens=prompt, output_tokens=answer)
+        with pytest.raises(ScenarioError, match=r"longer than the context of Llama-3\.1-8B, which holds 131072"):
+            service.need(Catalogues())
+    long = ServiceChoice(model="Llama-3.1-8B", rate_per_s=(1.0, 1.0), input_tokens=100_000, output_tokens=1000)
+    need = long.need(Catalogues())
+    assert need.output_tokens.most_tokens == 8000
+    assert need.longest_tokens == 131_072
+    assert any("Prompts are cut at 123072 tokens" in note for note in long.notes(need))
+    even = ServiceChoice(model="Llama-3.1-8B", rate_per_s=(1.0,), input_tokens=100_000, lengths="constant")
+    assert even.need(Catalogues()).longest_tokens == 100_250
+
+
+def test_a_prefix_cache_needs_named_blocks() -> None:
+    options = ServingOptions(prefix_cache=PrefixCache())
+    with pytest.raises(ScenarioError, match="names no blocks of prompts"):
+        study_serving(read_trace("poisson:requests=5"), LLAMA.deploy(), ServingChoice(options=options))

@@ -8,10 +8,11 @@ from itertools import combinations_with_replacement, product
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import OptimizeResult
 
-from joulewright.errors import InfeasibleError, ScenarioError
+from joulewright.errors import InfeasibleError, ScenarioError, SolverError
 from joulewright.physics.inference.mig import maximal_mixes, slice_layouts
-from joulewright.plan.slice_packing import Packing, SliceOption, SliceWorkload, pack_slices
+from joulewright.plan.slice_packing import Packing, SliceOption, SliceWorkload, fewest_devices, pack_slices
 
 H100, A30 = slice_layouts()["h100"], slice_layouts()["a30"]
 
@@ -55,6 +56,34 @@ def test_too_few_accelerators_say_how_many_are_needed() -> None:
     assert len(pack_slices(H100, items, devices=3).devices) == 3
 
 
+def test_the_number_that_is_needed_does_not_depend_on_what_slices_cost() -> None:
+    """A half serves 100 token/s at a cost of 1000, a tenth 10 at none: 200 are on one accelerator, at whatever cost."""
+    items = [work("w", 200.0, p3g_40gb=(100.0, 1000.0), p1g_10gb=(10.0, 0.0))]
+    assert fewest_devices(H100, items) == 1
+    assert len(pack_slices(H100, items).devices) == 3
+    with pytest.raises(InfeasibleError, match="0 accelerators are too few for w; at least 1 are needed"):
+        pack_slices(H100, items, devices=0)
+    assert len(pack_slices(H100, items, devices=1).devices) == 1
+
+
+def test_rates_of_any_size_are_served() -> None:
+    for scale in (1e-9, 1e9):
+        items = [work("w", 250.0 * scale, p3g_40gb=(100.0 * scale, 0.0))]
+        assert len(pack_slices(H100, items).devices) == 2
+    assert fewest_devices(H100, []) == 0
+    mixed = [work("w", 1e5, p3g_40gb=(1.0, 0.0))]
+    assert fewest_devices(H100, mixed) == 50_000
+
+
+def test_a_solver_that_stops_is_an_error_not_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object, **__: object) -> OptimizeResult:
+        return OptimizeResult(x=None, status=4, message="numerical trouble")
+
+    monkeypatch.setattr("scipy.optimize.milp", stopped)
+    with pytest.raises(SolverError, match="slices cannot be chosen: numerical trouble"):
+        pack_slices(H100, [work("w", 1.0, p3g_40gb=(1.0, 0.0))], devices=1)
+
+
 def test_no_work_needs_no_accelerator() -> None:
     assert pack_slices(H100, []).devices == ()
     assert pack_slices(H100, [work("idle", 0.0, p1g_10gb=(10.0, 1.0))]).devices == ()
@@ -65,6 +94,11 @@ def test_no_work_needs_no_accelerator() -> None:
     [
         (work("w", -1.0, p1g_10gb=(10.0, 0.0)), "rate_token_s of 'w' is -1.0"),
         (work("w", float("nan"), p1g_10gb=(10.0, 0.0)), "rate_token_s of 'w' is nan"),
+        (work("w", float("inf"), p1g_10gb=(10.0, 0.0)), "rate_token_s of 'w' is inf"),
+        (work("w", 1.0, p1g_10gb=(float("inf"), 0.0)), "has inf token/s"),
+        (work("w", 1.0, p1g_10gb=(1.0, float("inf"))), "at cost inf"),
+        (work("w", 1.0, p1g_10gb=(float("nan"), 0.0)), "has nan token/s"),
+        (work("w", 1e9, p1g_10gb=(1.0, 0.0)), "needs more than 1e"),
         (work("w", 1.0), "'w' fits no slice of 'h100'"),
         (work("w", 1.0, p1g_10gb=(0.0, 0.0)), "the rate must be positive"),
         (work("w", 1.0, p1g_10gb=(1.0, -2.0)), "cost -2.0"),
@@ -74,6 +108,14 @@ def test_no_work_needs_no_accelerator() -> None:
 def test_bad_workloads_are_named(workload: SliceWorkload, message: str) -> None:
     with pytest.raises(ScenarioError, match=message):
         pack_slices(H100, [workload])
+
+
+def test_bad_costs_and_numbers_of_accelerators() -> None:
+    for cost in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(ScenarioError, match="device_cost is"):
+            pack_slices(H100, [], device_cost=cost)
+    with pytest.raises(ScenarioError, match="devices is -1"):
+        pack_slices(H100, [], devices=-1)
 
 
 @settings(deadline=None, max_examples=30)

@@ -16,6 +16,7 @@ from joulewright.cli.infer_options import (
     deployment_options,
     file_options,
     length_options,
+    pack_options,
     serving_options,
     taken,
 )
@@ -41,7 +42,9 @@ def simulate(trace: str, accelerator: str, **given: Any) -> int:
     """Serve the requests of TRACE with continuous batching.
 
     TRACE is a file (Azure, Mooncake, vLLM log, CSV or Parquet with arrival_s, input_tokens, output_tokens) or
-    poisson:rate=5,input=500,output=250,requests=10000,seed=1 with the kinds poisson, even and bursts.
+    poisson:rate=5,input=500,output=250,requests=10000,seed=1 with the kinds poisson, even and bursts. A file of
+    requests per second or per step over time is demand:FILE,input=500,output=250,seed=1, and a constant rate
+    demand:rate=5,hours=24.
     """
     from joulewright.cli.infer_simulate import serve
 
@@ -88,6 +91,24 @@ def configure(need: Path | None, **given: Any) -> int:
 
     files = taken(OutputOptions, given)
     return choose(need, given, files, current())
+
+
+@command.command(name="pack")
+@click.argument("mix", metavar="MIX", type=click.Path(path_type=Path))
+@pack_options
+@catalogue_options
+@file_options
+@common
+def pack(mix: Path, **given: Any) -> int:
+    """Cut accelerators into slices for several services.
+
+    MIX is a TOML file with a table [[service]] for each, and the tables space and weighing; options replace what these
+    two say. Every slice that is returned was simulated at its share of the busiest hour and keeps the objectives.
+    """
+    from joulewright.cli.infer_configure import pack as cut
+
+    files = taken(OutputOptions, given)
+    return cut(mix, given, files, current())
 
 
 @command.command(name="calibrate")

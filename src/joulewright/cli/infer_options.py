@@ -104,6 +104,11 @@ def share(_context: click.Context, _parameter: click.Parameter, text: str | None
     return quantity_option(text, "fraction")
 
 
+def share_or_mean(context: click.Context, parameter: click.Parameter, text: str | None) -> float | str | None:
+    """A share, or the word ``mean``."""
+    return text if text == "mean" else share(context, parameter, text)
+
+
 def litres(_context: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
     """A water usage effectiveness such as ``1.8 L/kWh`` [l/kWh]; a bare number has that unit."""
     if text is None:
@@ -200,20 +205,21 @@ _SERVING = (
     click.option("--wue", callback=litres, metavar="L/kWh", help="Water usage effectiveness."),
 )  # fmt: skip
 
-_CONFIGURE = (
+_SERVICE = (
     click.option("--model", metavar="NAME|PATH", help="Name in the catalogue, or a config.json of Hugging Face."),
-    click.option("--rate", type=float, multiple=True, help="Requests per second of each hour, repeatable; one value is "
-                 "the busiest hour of a made-up day."),
+    click.option("--rate", "rate_per_s", type=float, multiple=True, help="Requests per second of each hour, "
+                 "repeatable; one value is the busiest hour of a made-up day."),
     click.option("--input", "input_tokens", type=float, help="Mean prompt [token]; 500 when absent."),
     click.option("--output", "output_tokens", type=float, help="Mean answer [token]; 250 when absent."),
     click.option("--lengths", type=click.Choice(["lognormal", "constant"]), help="Distribution; lognormal when "
                  "absent."),
-    click.option("--ttft", callback=seconds, metavar="DURATION", help="Longest time to the first token."),
-    click.option("--tpot", callback=seconds, metavar="DURATION", help="Longest time per token after it."),
-    click.option("--quantile", callback=share, metavar="SHARE", help="Share of requests that keeps each; 95 % when "
-                 "absent."),
-    click.option("--accelerator", "accelerators", multiple=True, metavar="NAME", help="To choose from. Repeatable."),
-    click.option("--tensor-parallel", type=int, multiple=True, help="To choose from; 1, 2, 4 and 8 when absent."),
+    click.option("--ttft", "ttft_s", callback=seconds, metavar="DURATION", help="Longest time to the first token."),
+    click.option("--tpot", "tpot_s", callback=seconds, metavar="DURATION", help="Longest time per token after it."),
+    click.option("--quantile", callback=share_or_mean, metavar="SHARE|mean", help="Share of requests that keeps each, "
+                 "or mean for the mean of all; 95 % when absent."),
+)  # fmt: skip
+
+_SPACE = (
     click.option("--precision", "precisions", multiple=True, metavar="FORMAT", help="To choose from; the published one "
                  "when absent."),
     click.option("--max-sequences", type=int, multiple=True, help="To choose from; 64 and 256 when absent."),
@@ -221,20 +227,39 @@ _CONFIGURE = (
     click.option("--power-cap", "power_caps_fraction", type=float, multiple=True, help="To choose from, as a share of "
                  "the board power; 1 is none."),
     click.option("--clock", "clock_fractions", type=float, multiple=True, help="To choose from, over the highest."),
-    click.option("--slice", "slices", multiple=True, metavar="PROFILE", help="To choose from; the whole accelerator "
-                 "when absent."),
     click.option("--gpus", "gpus_available", type=int, help="Accelerators there are; any number when absent."),
-    click.option("--minimise", type=click.Choice(["carbon", "energy", "cost", "embodied+operational"]), help="Energy "
-                 "when absent."),
+    click.option("--constants", multiple=True, metavar="[ACCELERATOR=]NAME|PATH", help="A calibration, or a set such "
+                 "as H100-SXM=H100-1; the best known set when absent. Repeatable."),
     click.option("--intensity", metavar="FILE|VALUE", help='Carbon intensity: a file, "400 g/kWh", or zone:DE-LU for a '
                  "made-up year."),
     click.option("--column", help="Column of the file; needed where there are several of carbon intensity."),
     click.option("--unit", help="Unit of the column where its name has none."),
     click.option("--time-zone", help="Zone of time stamps without an offset."),
+    click.option("--max-gap", "max_gap_h", callback=hours, metavar="DURATION", help="Longest run of missing values "
+                 "that is interpolated."),
     click.option("--start", help="Where in the carbon intensity the day begins."),
-    click.option("--price", "price_per_kwh", type=float, help="Price of a kWh."),
     click.option("--requests", type=int, help="Requests of each verifying simulation at least; 1024 when absent."),
     click.option("--seed", type=click.IntRange(min=0), help="Of the simulations; 0 when absent."),
+)  # fmt: skip
+
+_CONFIGURE = (
+    *_SERVICE,
+    click.option("--accelerator", "accelerators", multiple=True, metavar="NAME", help="To choose from. Repeatable."),
+    click.option("--tensor-parallel", type=int, multiple=True, help="To choose from; 1, 2, 4 and 8 when absent."),
+    click.option("--slice", "slices", multiple=True, metavar="PROFILE", help="To choose from; the whole accelerator "
+                 "when absent."),
+    click.option("--minimise", type=click.Choice(["carbon", "energy", "cost", "embodied+operational"]), help="Energy "
+                 "when absent."),
+    click.option("--price", "price_per_kwh", type=float, help="Price of a kWh."),
+    *_SPACE,
+)  # fmt: skip
+
+_PACK = (
+    click.option("--accelerator", "accelerators", metavar="NAME", help="Type that is cut; that of the file when "
+                 "absent."),
+    click.option("--minimise", type=click.Choice(["accelerators", "power", "carbon"]), help="Accelerators when "
+                 "absent."),
+    *_SPACE,
 )  # fmt: skip
 
 
@@ -253,3 +278,4 @@ catalogue_options = _added(_CATALOGUES)
 file_options = _added(_FILES)
 length_options = _added(_LENGTHS)
 configure_options = _added(_CONFIGURE)
+pack_options = _added(_PACK)

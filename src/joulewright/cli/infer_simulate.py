@@ -19,7 +19,8 @@ from joulewright.sim.processes.inference import (
     ServingOptions,
 )
 from joulewright.study.inference_deployment import read_catalogues
-from joulewright.study.inference_requests import IntensityInput, IntensityReading, read_intensity, read_trace
+from joulewright.study.inference_intensity import IntensityReading, read_any_intensity
+from joulewright.study.inference_requests import read_trace
 from joulewright.study.inference_serving import ServingChoice, study_serving
 from joulewright.study.inference_settings import record_of
 
@@ -36,7 +37,14 @@ def serve(
     """Serve the requests, write and show what it took; the exit status."""
     check_target(files)
     options = serving_options(serving)
-    carbon = _carbon(serving)
+    reading = IntensityReading(
+        column=serving.column,
+        unit=serving.unit,
+        time_zone=serving.time_zone,
+        max_gap_h=serving.max_gap,
+        start=serving.start,
+    )
+    carbon = read_any_intensity(serving.intensity, reading, bin_s=serving.bin)
     catalogues = read_catalogues(files.models, files.own_accelerators)
     deployment = given.choice(accelerator).deploy(catalogues)
     requests = read_trace(trace, longest_tokens=_longest(deployment), first=serving.first)
@@ -92,22 +100,6 @@ def serving_options(given: ServingGiven) -> ServingOptions:
         budget=budget if isinstance(budget, ServiceBudget) else None,
         objectives=LatencyObjectives(ttft_s=given.ttft, tpot_s=given.tpot, e2e_s=given.e2e),
     )
-
-
-def _carbon(given: ServingGiven) -> IntensityInput | None:
-    reading = IntensityReading(
-        column=given.column,
-        unit=given.unit,
-        time_zone=given.time_zone,
-        max_gap_h=given.max_gap,
-        start=given.start,
-    )
-    if given.intensity is not None:
-        return read_intensity(given.intensity, reading, bin_s=given.bin)
-    named = [name for name in ("column", "unit", "time_zone", "start") if getattr(reading, name) is not None]
-    if named:
-        raise click.UsageError(f"--{named[0].replace('_', '-')} belongs to --intensity FILE, which is missing")
-    return None
 
 
 def _longest(deployment: Deployment) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from joulewright.errors import InfeasibleError, ScenarioError
+from joulewright.errors import InfeasibleError, ScenarioError, SolverError
+from joulewright.model.timeline import FloatArray
 from joulewright.physics.inference.mig import PlacedSlice, SliceLayout, maximal_mixes, place_slices
+
+_MOST_SLICES = 1e6
+"""Above so many slices of a kind, whole numbers are beyond the tolerances of the solver."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +78,9 @@ def pack_slices(
     ScenarioError
         If a number is out of range, a profile does not exist or a workload has no option.
     InfeasibleError
-        If ``devices`` are too few.
+        If ``devices`` are too few; the message has the least number that would do.
+    SolverError
+        If the solver stops without an optimum.
 
     Notes
     -----
@@ -88,17 +95,15 @@ def pack_slices(
     >>> len(pack_slices(slice_layouts()["h100"], [work]).devices)
     2
     """
-    _check(layout, workloads, device_cost)
-    pairs = [(position, name) for position, work in enumerate(workloads) for name in work.options]
-    mixes = maximal_mixes(layout)
-    solution = _solve(workloads, pairs, mixes, device_cost=device_cost, devices=devices)
-    if solution is None:
-        needed = pack_slices(layout, workloads, device_cost=1.0)
+    _check(layout, workloads, device_cost=device_cost, devices=devices)
+    model = _Model(layout, workloads)
+    if devices is not None and (fewest := model.fewest()) > devices:
         raise InfeasibleError(
             f"{devices} accelerators are too few for {', '.join(work.name for work in workloads)}; "
-            f"at least {len(needed.devices)} are needed, or lower the rates"
+            f"at least {fewest} are needed, or lower the rates"
         )
-    cut, taken = solution
+    cut, taken = model.cheapest(device_cost, devices)
+    pairs, mixes = model.pairs, model.mixes
     slots: dict[str, list[str]] = {name: [] for name in layout.profiles}
     for (position, name), count in zip(pairs, taken, strict=True):
         slots[name] += [workloads[position].name] * count
@@ -114,36 +119,71 @@ def pack_slices(
     return Packing(devices=tuple(found), cost=cost)
 
 
-def _solve(
-    workloads: Sequence[SliceWorkload],
-    pairs: Sequence[tuple[int, str]],
-    mixes: Sequence[Mapping[str, int]],
-    *,
-    device_cost: float,
-    devices: int | None,
-) -> tuple[list[int], list[int]] | None:
-    """Accelerators by mix and slices by workload and profile; None if there are too few accelerators."""
-    from scipy.optimize import LinearConstraint, milp
+def fewest_devices(layout: SliceLayout, workloads: Sequence[SliceWorkload]) -> int:
+    """Least number of accelerators that serve every workload, whatever slices cost.
 
-    options = [workloads[position].options[name] for position, name in pairs]
-    cost = np.array([device_cost] * len(mixes) + [option.cost for option in options])
-    rows: list[Any] = []
-    width, first = cost.size, len(mixes)
-    for position, work in enumerate(workloads):
-        served = np.zeros(width)
-        for column, (owner, _) in enumerate(pairs):
-            served[first + column] = options[column].rate_token_s * (owner == position)
-        rows.append(LinearConstraint(served, lb=work.rate_token_s))
-    for name in sorted({name for _, name in pairs}):
-        room = np.array([-mix.get(name, 0) for mix in mixes] + [float(other == name) for _, other in pairs])
-        rows.append(LinearConstraint(room, ub=0.0))
-    if devices is not None:
-        rows.append(LinearConstraint(np.arange(width) < first, ub=devices))
-    result = milp(cost, integrality=np.ones(width, dtype=np.int64), constraints=rows, options={"mip_rel_gap": 0.0})
-    if result.x is None:
-        return None
-    values = np.rint(result.x).astype(int).tolist()
-    return values[:first], values[first:]
+    Raises
+    ------
+    ScenarioError, SolverError
+        As :func:`pack_slices`.
+
+    Examples
+    --------
+    >>> from joulewright.physics.inference.mig import slice_layouts
+    >>> work = SliceWorkload(name="chat", rate_token_s=500.0, options={"3g.40gb": SliceOption(rate_token_s=200.0)})
+    >>> fewest_devices(slice_layouts()["h100"], [work])
+    2
+    """
+    _check(layout, workloads, device_cost=1.0, devices=None)
+    return _Model(layout, workloads).fewest()
+
+
+class _Model:
+    """The integer program: accelerators by mix, then slices by workload and profile, and rows that bound them."""
+
+    def __init__(self, layout: SliceLayout, workloads: Sequence[SliceWorkload]) -> None:
+        self.mixes = maximal_mixes(layout)
+        self.pairs = [(position, name) for position, work in enumerate(workloads) for name in work.options]
+        self.options = [workloads[position].options[name] for position, name in self.pairs]
+        self.is_device = np.arange(len(self.mixes) + len(self.pairs)) < len(self.mixes)
+        self.rows: list[tuple[Any, float, float]] = []
+        for position, work in enumerate(workloads):
+            # Shares of the rate, so that tolerances of the solver are relative.
+            if work.rate_token_s > 0.0:
+                shares = [
+                    option.rate_token_s / work.rate_token_s if owner == position else 0.0
+                    for (owner, _), option in zip(self.pairs, self.options, strict=True)
+                ]
+                self.rows.append((self._row([0.0] * len(self.mixes), shares), 1.0, np.inf))
+        for name in sorted({name for _, name in self.pairs}):
+            there = [-float(mix.get(name, 0)) for mix in self.mixes]
+            self.rows.append((self._row(there, [float(other == name) for _, other in self.pairs]), -np.inf, 0.0))
+
+    def fewest(self) -> int:
+        """Least number of accelerators."""
+        return sum(self._least(self.is_device.astype(np.float64), self.rows)[: len(self.mixes)])
+
+    def cheapest(self, device_cost: float, devices: int | None) -> tuple[list[int], list[int]]:
+        """Accelerators by mix and slices by pair of least cost, with at most so many accelerators."""
+        costs = self._row([device_cost] * len(self.mixes), [option.cost for option in self.options])
+        limit = [] if devices is None else [(self.is_device.astype(np.float64), -np.inf, float(devices))]
+        values = self._least(costs, [*self.rows, *limit])
+        return values[: len(self.mixes)], values[len(self.mixes) :]
+
+    @staticmethod
+    def _row(devices: Sequence[float], slices: Sequence[float]) -> FloatArray:
+        return np.array([*devices, *slices], dtype=np.float64)
+
+    @staticmethod
+    def _least(costs: FloatArray, rows: Sequence[tuple[Any, float, float]]) -> list[int]:
+        from scipy.optimize import LinearConstraint, milp
+
+        limits = [LinearConstraint(row, lb=low, ub=high) for row, low, high in rows]
+        whole = np.ones(costs.size, dtype=np.int64)
+        result = milp(costs, integrality=whole, constraints=limits, options={"mip_rel_gap": 0.0})
+        if result.x is None or result.status != 0:
+            raise SolverError(f"slices cannot be chosen: {result.message}")
+        return [int(value) for value in np.rint(result.x)]
 
 
 def _fill(layout: SliceLayout, mix: Mapping[str, int], slots: dict[str, list[str]]) -> SlicedDevice:
@@ -154,19 +194,30 @@ def _fill(layout: SliceLayout, mix: Mapping[str, int], slots: dict[str, list[str
     return SlicedDevice(slices=placed, workloads=tuple(owners[item.profile].pop() for item in placed))
 
 
-def _check(layout: SliceLayout, workloads: Sequence[SliceWorkload], device_cost: float) -> None:
-    problems = [] if device_cost >= 0.0 else [f"device_cost is {device_cost}; allowed is at least 0"]
+def _check(layout: SliceLayout, workloads: Sequence[SliceWorkload], *, device_cost: float, devices: int | None) -> None:
+    problems = []
+    if not 0.0 <= device_cost < math.inf:
+        problems.append(f"device_cost is {device_cost}; allowed is a finite number of at least 0")
+    if devices is not None and devices < 0:
+        problems.append(f"devices is {devices}; allowed is at least 0")
     for work in workloads:
-        if not work.rate_token_s >= 0.0:
-            problems.append(f"rate_token_s of {work.name!r} is {work.rate_token_s}; allowed is at least 0 token/s")
+        if not 0.0 <= work.rate_token_s < math.inf:
+            problems.append(
+                f"rate_token_s of {work.name!r} is {work.rate_token_s}; allowed is at least 0 token/s, finite"
+            )
         if not work.options:
             problems.append(f"{work.name!r} fits no slice of {layout.name!r}; give it whole accelerators")
         for name, option in work.options.items():
             layout.profile(name)
-            if not option.rate_token_s > 0.0 or not option.cost >= 0.0:
+            if not (0.0 < option.rate_token_s < math.inf and 0.0 <= option.cost < math.inf):
                 problems.append(
                     f"{work.name!r} on {name} has {option.rate_token_s} token/s at cost {option.cost}; "
-                    "the rate must be positive and the cost at least 0"
+                    "the rate must be positive and the cost at least 0, both finite"
+                )
+            elif work.rate_token_s > _MOST_SLICES * option.rate_token_s:
+                problems.append(
+                    f"{work.name!r} needs more than {_MOST_SLICES:g} slices {name}: {work.rate_token_s:g} token/s of "
+                    f"{option.rate_token_s:g} token/s each; lower the rate or leave this profile out"
                 )
     if problems:
         raise ScenarioError(problems)

@@ -45,16 +45,17 @@ def configuration_masthead(document: Document) -> Masthead:
     facts = (
         f"{number(min(rates))} to {number(max(rates))} requests/s over {plural(len(rates), 'hour')}, "
         f"{number(need['input_tokens'])} tokens in and {number(need['output_tokens'])} out on average",
-        f"{_objectives(need['objectives'])}; least {document['minimise']}",
+        f"{objectives_text(need['objectives'])}; least {document['minimise']}",
     )
     return Masthead(kind="configuration of a service", name=need["model"], facts=facts, badges=[])
 
 
-def _objectives(objectives: Document) -> str:
+def objectives_text(objectives: Document) -> str:
+    """Objectives of a service in words."""
     who = "the mean" if objectives["quantile"] is None else f"{percent(objectives['quantile'])} of the requests"
     limits = [
         f"{what} within {duration(objectives[key])}"
-        for key, what in (("ttft_s", "first token"), ("tpot_s", "every further one"))
+        for key, what in (("ttft_s", "first token"), ("tpot_s", "every further token"))
         if objectives[key] is not None
     ]
     return f"For {who}: {', '.join(limits)}" if limits else "No latency objective"
@@ -87,12 +88,14 @@ def _decision(document: Document) -> list[Markup]:
     tiles = [tile("Accelerators", plain(best["gpus"]), f"up to {plural(max(best['replicas']), 'replica')}")]
     known = [name for name in known_figures(document) if best[name] is not None]
     tiles += [tile(FIGURES[name][0], shown(name, best[name])) for name in known]
-    tiles.append(tile("Time to first token", duration(best["ttft_s"]), "in the worst hour"))
-    listed = table("Least of each figure", ["", "Configuration", "Value"], best_rows(document), text=(0, 1))
+    if best["ttft_s"] is not None:
+        tiles.append(tile("Time to first token", duration(best["ttft_s"]), "in the worst hour"))
+    rows = best_rows(document)
+    listed = table("Least of each figure", ["", "Configuration", "Value"], rows, text=(0, 1)) if rows else None
     return [
         element("p", configuration_sentence(document), class_="headline"),
         element("dl", tiles, class_="tiles"),
-        listed,
+        *([] if listed is None else [listed]),
     ]
 
 
@@ -238,6 +241,6 @@ def _curve(document: Document, figures: Figures) -> list[Markup]:
 
 def _sources(document: Document) -> Iterator[tuple[str, Child]]:
     best = document["best"]
-    yield "Service", f"{document['need']['model']}, {_objectives(document['need']['objectives'])}"
+    yield "Service", f"{document['need']['model']}, {objectives_text(document['need']['objectives'])}"
     yield "Chosen", f"{best['configuration']} ({best['name']}), {best['precision']}"
     yield "Simulations", whole(document["simulations"])

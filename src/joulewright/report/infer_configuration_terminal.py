@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from joulewright.report.infer_figures import duration, grams, kilowatt_hours
+from joulewright.report.infer_figures import duration, grams, kilowatt_hours, optional
 from joulewright.report.infer_terminal import plain_table
 from joulewright.report.numbers import number, plain, plural, quantity
 
@@ -35,10 +35,11 @@ def shown(figure: str, value: float) -> str:
 def configuration_sentence(document: Document) -> str:
     """What to take."""
     best = document["best"]
-    hours = len(best["replicas"])
+    hours, owned = len(best["replicas"]), best["gpus"]
     return (
         f"Least {document['minimise']}: {best['configuration']}, up to {plural(max(best['replicas']), 'replica')} on "
-        f"{plain(best['gpus'])} accelerators, {shown('energy_kwh', best['energy_kwh'])} in {plural(hours, 'hour')}."
+        f"{plain(owned)} accelerator{'' if owned == 1 else 's'}, {shown('energy_kwh', best['energy_kwh'])} in "
+        f"{plural(hours, 'hour')}."
     )
 
 
@@ -67,7 +68,7 @@ def configuration_rows(document: Document, *, pareto: bool) -> list[list[str]]:
                 str(row["most_replicas"]),
                 plain(row["gpus"]),
                 quantity(row["capacity_per_s"], "req/s"),
-                duration(row["ttft_s"]),
+                optional(row["ttft_s"], duration),
                 *("n/a" if row[name] is None else shown(name, row[name]) for name in known_figures(document)),
             ]
         )
@@ -93,11 +94,11 @@ def refusal_rows(document: Document) -> list[list[str]]:
 
 def configuration_tables(document: Document) -> list[Table]:
     """Pareto set, best by figure, and what was refused."""
-    tables = [
-        plain_table("Pareto set", configuration_header(document), configuration_rows(document, pareto=True),
-                    text_columns=2),
-        plain_table("Best by figure", ["", "Configuration", "Value"], best_rows(document), text_columns=2),
-    ]  # fmt: skip
+    header, rows = configuration_header(document), configuration_rows(document, pareto=True)
+    tables = [plain_table("Pareto set", header, rows, text_columns=2)]
+    if document["best_by"]:
+        own = best_rows(document)
+        tables.append(plain_table("Best by figure", ["", "Configuration", "Value"], own, text_columns=2))
     if document["refused"]:
         tables.append(wrapped_table("Refused", ["Configuration", "Reason"], refusal_rows(document)))
     return tables

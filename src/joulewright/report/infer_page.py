@@ -14,11 +14,13 @@ from joulewright.report.infer_configuration_page import configuration_masthead, 
 from joulewright.report.infer_curve_page import curve_masthead, curve_sections
 from joulewright.report.infer_error_page import error_masthead, error_sections
 from joulewright.report.infer_serving_page import serving_masthead, serving_sections
+from joulewright.report.infer_slices_page import slices_masthead, slices_sections
 
 _PAGES = {
     "simulate": (serving_masthead, serving_sections),
     "curve": (curve_masthead, curve_sections),
     "configure": (configuration_masthead, configuration_sections),
+    "pack": (slices_masthead, slices_sections),
     "calibrate": (error_masthead, error_sections),
     "validate": (error_masthead, error_sections),
 }

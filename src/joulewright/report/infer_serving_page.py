@@ -55,7 +55,7 @@ def serving_masthead(document: Document) -> Masthead:
         f"{deployment['model']} on {fleet_name(document['replicas'], deployment['name'])}, {document['router']}",
         f"{whole(requests['requests'])} requests over {duration(requests['span_s'])}: {requests['source']}",
     )
-    made_up = [what for what, is_so in (("requests", requests["kind"] == "generated"),
+    made_up = [what for what, is_so in (("requests", requests["kind"] != "file"),
                ("carbon intensity", (document["carbon_intensity"] or {}).get("synthetic"))) if is_so]  # fmt: skip
     badges = [badge(f"made-up {' and '.join(made_up)}", "warn")] if made_up else [badge("recorded requests", "good")]
     return Masthead(kind="serving simulation", name=deployment["model"], facts=facts, badges=badges)
@@ -68,7 +68,7 @@ def serving_sections(document: Document, tables: Tables, figures: Figures) -> li
     return [
         Section(name="decision", title="Result", content=_result(document)),
         Section(name="validity", title="Validity", content=_validity(document), lead=trust),
-        Section(name="latency", title="Latency", content=_latency(document, tables["requests"], figures)),
+        Section(name="latency", title="Latency", content=_latency(document, tables, figures)),
         Section(name="power", title="Power over time", content=_power(document, tables, figures)),
         Section(name="energy", title="Energy", content=_energy(document, figures)),
         Section(name="tenants", title="Tenants", content=_tenants(document) if len(tenants) > 1 else []),
@@ -128,6 +128,9 @@ def _findings(document: Document) -> Iterator[Finding]:
     requests, over = document["requests"], document["overload"]
     if requests["kind"] == "generated":
         yield Finding(mood="warn", title="The requests are made up", text=f"Drawn from {requests['source']}.")
+    elif requests["kind"] == "demand":
+        text = f"Arrivals and lengths are drawn; their rate is that of {requests['source']}."
+        yield Finding(mood="warn", title="The requests are drawn from a demand", text=text)
     else:
         yield Finding(mood="good", title="Recorded requests", text=f"From {requests['source']}.")
     if over is None:
@@ -145,20 +148,20 @@ def _findings(document: Document) -> Iterator[Finding]:
         yield Finding(mood="warn", title=f"{whole(refused)} requests refused", text=f"By reason: {reasons}.")
 
 
-def _latency(document: Document, requests: pl.DataFrame, figures: Figures) -> list[Markup]:
+def _latency(document: Document, tables: Tables, figures: Figures) -> list[Markup]:
     charts = []
     limits = document["options"]["objectives"]
     for key, title in LATENCY_NAMES.items():
-        values = requests[f"{key}_s"].drop_nulls().to_numpy()
+        values, share = _latencies(document, tables, key)
         if values.size == 0:
             continue
-        unit, factor = ("ms", 1e3) if float(np.median(values)) < 0.5 else ("s", 1.0)
-        shown, share = distribution(values * factor)
+        unit, factor = ("ms", 1e3) if float(np.interp(50.0, share, values)) < 0.5 else ("s", 1.0)
+        shown = (values * factor).tolist()
         series = [xy_series("inference", title, shown, share)]
         limit = limits[f"{key}_s"]
         if limit is not None:
             series.append(xy_series("generator", "objective", [limit * factor] * 2, [0.0, 100.0], dashed=True))
-        levels = [(level, float(np.quantile(values, level / 100.0))) for level in (1, 10, 25, 50, 75, 90, 95, 99, 100)]
+        levels = [(level, float(np.interp(level, share, values))) for level in (1, 10, 25, 50, 75, 90, 95, 99, 100)]
         charts.append(
             xy_chart(
                 f"cdf-{key}",
@@ -179,8 +182,17 @@ def _latency(document: Document, requests: pl.DataFrame, figures: Figures) -> li
     return [element("div", charts, class_="figures pairs"), listed]
 
 
+def _latencies(document: Document, tables: Tables, key: str) -> tuple[FloatArray, FloatArray]:
+    """Latencies from the least to the greatest [s] and the share of requests up to each [%], shape ``(P,)``."""
+    if "requests" in tables:
+        values, share = distribution(tables["requests"][f"{key}_s"].drop_nulls().to_numpy())
+        return np.array(values), np.array(share)
+    pairs = np.array(document["distributions"][key], dtype=np.float64).reshape(-1, 2)
+    return pairs[:, 1], 100.0 * pairs[:, 0]
+
+
 def _power(document: Document, tables: Tables, figures: Figures) -> list[Markup]:
-    series, requests = tables["series"], tables["requests"]
+    series = tables["series"]
     bin_s = float(document["options"]["bin_s"])
     width = piece_bins(series.height)
     step_s, pieces = bin_s * width, -(-series.height // width)
@@ -189,31 +201,28 @@ def _power(document: Document, tables: Tables, figures: Figures) -> list[Markup]
     total = np.asarray(sum(used.values(), np.zeros(pieces)))
     unit, factor = _power_unit(float(total.max(initial=0.0)))
     layers = [figures.series(_PHASES[name], name, values * factor, area=1.0) for name, values in used.items()]
-    running = _in_system(requests, step_s, pieces)
-    above = [figures.series("price", "requests in the system", running)]
+    panels = [panel("Power", unit, height=230, series=layers)]
+    header, columns = ["Time", "Power"], []
+    if "requests" in tables:
+        running = _in_system(tables["requests"], step_s, pieces)
+        above = [figures.series("price", "requests in the system", running)]
+        panels.append(panel("Requests in the system", "requests", height=110, series=above))
+        header, columns = [*header, "Requests in the system"], [running]
     rows = [
-        [duration(step * step_s), quantity(float(total[step]), "W"), number(float(running[step]))]
+        [duration(step * step_s), quantity(float(total[step]), "W"), *(number(float(item[step])) for item in columns)]
         for step in np.linspace(0, pieces - 1, min(pieces, _TABLE_ROWS)).round().astype(int)
     ]
     chart = Chart(
         name="power",
         kind="lanes",
-        title="Power by phase, and requests in the system",
-        label="Power of all replicas by phase piled up over time, and requests that wait or run.",
+        title="Power by phase" + (", and requests in the system" if columns else ""),
+        label="Power of all replicas by phase piled up over time"
+        + (", and requests that wait or run." if columns else "."),
         caption=f"Means over {duration(step_s)}. Replicas without work draw idle power; the share of the servers is "
         "host. The time since the beginning of the trace is on the axis.",
-        views=[
-            {
-                "name": "",
-                "axis": elapsed_axis(step_s, pieces),
-                "panels": [
-                    panel("Power", unit, height=230, series=layers),
-                    panel("Requests in the system", "requests", height=110, series=above),
-                ],
-            }
-        ],
+        views=[{"name": "", "axis": elapsed_axis(step_s, pieces), "panels": panels}],
         legend=[LegendEntry(key=_PHASES[name], name=name) for name in used],
-        table=table("Power and requests", ["Time", "Power", "Requests in the system"], rows),
+        table=table("Power over time", header, rows),
     )  # fmt: skip
     return [figures.add(chart)]
 

@@ -1,31 +1,83 @@
-"""Requests of a service from files or from a line of text, and the carbon intensity they meet."""
+"""Requests of a service: from a file, drawn from distributions, or following a demand."""
 
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from joulewright.errors import DataError, ScenarioError, UnitError
+from joulewright.errors import DataError, ScenarioError
 from joulewright.io.request_files import read_requests
-from joulewright.sim.processes.inference import Intensity, RequestTrace
-from joulewright.sim.processes.inference.generate import TokenLengths, generate_requests
-from joulewright.study.dag_signal import DagSignalInput, read_signal, synthetic_signal
-from joulewright.study.inference_settings import number_of, settings_of
-from joulewright.units import parse_quantity
+from joulewright.sim.processes.inference import RequestTrace
+from joulewright.sim.processes.inference.generate import TokenLengths, generate_requests, stream_requests
+from joulewright.sim.processes.inference.requests import join_traces
+from joulewright.study.inference_demand import Demand, DemandReading, constant_demand, read_demand
+from joulewright.study.inference_settings import nearest, number_of, settings_of
 
 _KINDS: Mapping[str, float] = {"poisson": 1.0, "even": 0.0, "bursts": 3.0}
 """Kinds of arrivals, and the standard deviation of their gaps over the mean."""
-_DRAWN = {"rate": "5", "input": "500", "output": "250", "requests": "10000", "seed": "0", "lengths": "lognormal",
-          "spread": "1", "variation": "", "longest": ""}  # fmt: skip
+_LENGTH_SETTINGS = {"input": "500", "output": "250", "seed": "0", "lengths": "lognormal", "spread": "1", "longest": ""}
+_DRAWN = {"rate": "5", "requests": "10000", "variation": "", **_LENGTH_SETTINGS}
+_DEMANDED = {"file": "", "column": "", "unit": "", "step_s": "", "time_zone": "", "max_gap_h": "0", "rate": "",
+             "hours": "24", **_LENGTH_SETTINGS}  # fmt: skip
 _LENGTHS = ("lognormal", "constant", "zipf")
-_LONGEST_STEP_S = 1e9
+_MOST_ROWS = 1 << 20
+"""More requests are drawn and served some at a time, and only sums and distributions of them are kept."""
+_MADE_UP = "The requests are made up, not measured."
+
+
+class Tally(NamedTuple):
+    """What a run must know of requests it has not kept: number, last arrival [s], and sums of their lengths [token]."""
+
+    requests: int = 0
+    last_s: float = 0.0
+    input_tokens: float = 0.0
+    output_tokens: float = 0.0
+    output_squares: float = 0.0
+
+    def and_also(self, trace: RequestTrace) -> Tally:
+        """With the requests of a further trace."""
+        output = trace.output_tokens.astype(float)
+        return Tally(
+            self.requests + len(trace),
+            float(trace.arrival_s[-1]),
+            self.input_tokens + float(trace.input_tokens.sum()),
+            self.output_tokens + float(output.sum()),
+            self.output_squares + float(output @ output),
+        )
+
+
+class RequestStream:
+    """Requests that do not fit into memory: traces one after the other, the same each time they are asked for.
+
+    Parameters
+    ----------
+    parts : callable
+        Gives the traces.
+    most : int or None
+        Only so many requests from the beginning.
+    """
+
+    def __init__(self, parts: Callable[[], Iterator[RequestTrace]], most: int | None = None) -> None:
+        self._parts, self._most = parts, most
+        self.tally = Tally()
+
+    def __iter__(self) -> Iterator[RequestTrace]:
+        self.tally = Tally()
+        for trace in self._parts():
+            left = len(trace) if self._most is None else min(len(trace), self._most - self.tally.requests)
+            if left == 0:
+                return
+            part = trace.part(0, left) if left < len(trace) else trace
+            self.tally = self.tally.and_also(part)
+            yield part
+
+    def first(self, most: int) -> RequestStream:
+        """The first requests of it."""
+        return RequestStream(self._parts, most)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,36 +86,42 @@ class TraceInput:
 
     Attributes
     ----------
-    trace : RequestTrace
-        The requests.
+    trace : RequestTrace or RequestStream
+        The requests; a stream where they are too many to be kept.
     name : str
         File, or the text that was given.
     kind : str
-        ``file`` or ``generated``.
+        ``file``, ``generated`` or ``demand``.
     sha256 : str
         Of the file.
     notes : tuple of str
         What a reader must know.
     """
 
-    trace: RequestTrace
+    trace: RequestTrace | RequestStream
     name: str
     kind: str
     sha256: str = ""
     notes: tuple[str, ...] = ()
 
-    def facts(self) -> dict[str, Any]:
-        """For manifests and documents."""
+    @property
+    def tally(self) -> Tally:
+        """Number and lengths; of a stream, those that went through it."""
         trace = self.trace
+        return trace.tally if isinstance(trace, RequestStream) else Tally().and_also(trace)
+
+    def facts(self) -> dict[str, Any]:
+        """For manifests and documents; of a stream, after it was served."""
+        tally = self.tally
         return {
             "source": self.name,
             "kind": self.kind,
             "sha256": self.sha256 or None,
-            "requests": len(trace),
-            "tenants": list(trace.tenants),
-            "span_s": float(trace.arrival_s[-1]),
-            "mean_input_tokens": float(trace.input_tokens.mean()),
-            "mean_output_tokens": float(trace.output_tokens.mean()),
+            "requests": tally.requests,
+            "tenants": ["all"] if isinstance(self.trace, RequestStream) else list(self.trace.tenants),
+            "span_s": tally.last_s,
+            "mean_input_tokens": tally.input_tokens / max(tally.requests, 1),
+            "mean_output_tokens": tally.output_tokens / max(tally.requests, 1),
         }
 
 
@@ -73,14 +131,22 @@ def read_trace(text: str, *, longest_tokens: int = 131_072, first: int | None = 
     Parameters
     ----------
     text : str
-        Path of a file (see :mod:`joulewright.io.request_files`), or
+        Path of a file (see :mod:`joulewright.io.request_files`);
         ``poisson:rate=5,input=500,output=250,requests=10000,seed=1`` with the kinds ``poisson``, ``even`` and
-        ``bursts``. Further settings: ``lengths`` (lognormal, constant, zipf), ``spread`` (their standard deviation
-        over their mean, or the exponent of zipf), ``variation`` (the same of the gaps) and ``longest``.
+        ``bursts``; or ``demand:FILE,input=500,output=250,seed=1`` for a file of rates or counts over time (settings
+        ``column``, ``unit``, ``step_s``, ``time_zone``, ``max_gap_h``, see
+        :class:`~joulewright.study.inference_demand.DemandReading`) and ``demand:rate=5,hours=24`` for a constant one.
+        Further settings: ``lengths`` (lognormal, constant, zipf), ``spread`` (their standard deviation over their
+        mean, or the exponent of zipf), ``variation`` (the same of the gaps) and ``longest``.
     longest_tokens : int
         Longest prompt with its answer; lengths that are drawn are cut to half of it each.
     first : int or None
         Only so many requests from the beginning.
+
+    Returns
+    -------
+    TraceInput
+        The requests; of more than about a million that are drawn, a stream.
 
     Raises
     ------
@@ -97,147 +163,135 @@ def read_trace(text: str, *, longest_tokens: int = 131_072, first: int | None = 
     """
     kind, colon, rest = text.partition(":")
     if colon and not Path(text).exists() and "/" not in kind:
-        found = _generated(kind.strip(), rest, text, longest_tokens)
+        found = _drawn(kind.strip(), rest, text, longest_tokens)
     else:
-        path = Path(text)
-        if not path.is_file():
-            raise DataError(
-                f"the requests {text!r} cannot be read: there is no such file; give one, or "
-                "poisson:rate=5,input=500,output=250,requests=10000,seed=1"
-            )
-        trace = read_requests(path)
-        found = TraceInput(
-            trace=trace, name=str(path), kind="file", sha256=hashlib.sha256(path.read_bytes()).hexdigest()
-        )
-    if first is None or first >= len(found.trace):
+        found = _recorded(Path(text))
+    if first is None:
+        return found
+    if isinstance(found.trace, RequestStream):
+        note = f"Only the first {first} requests are served."
+        return replace(found, trace=found.trace.first(first), notes=(*found.notes, note))
+    if first >= len(found.trace):
         return found
     note = f"Only the first {first} of {len(found.trace)} requests are served."
-    return TraceInput(
-        trace=found.trace.part(0, first),
-        name=found.name,
-        kind=found.kind,
-        sha256=found.sha256,
-        notes=(*found.notes, note),
-    )
+    return replace(found, trace=found.trace.part(0, first), notes=(*found.notes, note))
 
 
-def _generated(kind: str, rest: str, text: str, longest_tokens: int) -> TraceInput:
+def _recorded(path: Path) -> TraceInput:
+    if not path.is_file():
+        what = "it is a folder" if path.is_dir() else "there is no such file"
+        raise DataError(
+            f"the requests {str(path)!r} cannot be read: {what}; give a file, "
+            "poisson:rate=5,input=500,output=250,requests=10000,seed=1 or demand:FILE,input=500,output=250"
+        )
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return TraceInput(trace=read_requests(path), name=str(path), kind="file", sha256=digest)
+
+
+def _drawn(kind: str, rest: str, text: str, longest_tokens: int) -> TraceInput:
+    what = f"the trace {text!r}"
+    if kind == "demand":
+        return _demanded(rest, text, what, longest_tokens)
     if kind not in _KINDS:
-        close = get_close_matches(kind, _KINDS, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(_KINDS)}"
-        raise ScenarioError(f"{kind!r} in {text!r} is no kind of arrivals; {hint}")
-    what = f"the requests {text!r}"
+        raise ScenarioError(f"{kind!r} in {text!r} is no kind of arrivals; {nearest(kind, [*_KINDS, 'demand'])}")
     given = _DRAWN | settings_of(rest, _DRAWN, of=what)
-    if given["lengths"] not in _LENGTHS:
-        raise ScenarioError(f"lengths is {given['lengths']!r} in {text!r}; allowed are {', '.join(_LENGTHS)}")
-    words = ("lengths", "longest", "variation")
-    numbers = {name: number_of(value, name, of=what) for name, value in given.items() if name not in words}
-    for name in ("requests", "seed"):
-        if not isinstance(numbers[name], int) or numbers[name] < (0 if name == "seed" else 1):
-            raise ScenarioError(f"{name} of {what} is {given[name]}; allowed is a whole number of at least "
-                                f"{0 if name == 'seed' else 1}")  # fmt: skip
-    most = int(number_of(given["longest"], "longest", of=what)) if given["longest"] else max(1, longest_tokens // 2)
-    sizes = {name: _lengths(given["lengths"], numbers[name], numbers["spread"], most) for name in ("input", "output")}
-    variation = number_of(given["variation"], "variation", of=what) if given["variation"] else _KINDS[kind]
-    trace = generate_requests(
-        int(numbers["requests"]),
-        rate_per_s=float(numbers["rate"]),
+    sizes = _sizes(given, what, longest_tokens)
+    count = _whole(given["requests"], "requests", what, least=1)
+    drawn = partial(
+        generate_requests if count <= _MOST_ROWS else stream_requests,
+        count,
+        rate_per_s=float(number_of(given["rate"], "rate", of=what)),
         input_tokens=sizes["input"],
         output_tokens=sizes["output"],
-        seed=int(numbers["seed"]),
-        variation=float(variation),
+        seed=_whole(given["seed"], "seed", what),
+        variation=float(number_of(given["variation"], "variation", of=what)) if given["variation"] else _KINDS[kind],
     )
-    return TraceInput(trace=trace, name=text, kind="generated", notes=("The requests are made up, not measured.",))
+    trace: Any = drawn() if count <= _MOST_ROWS else RequestStream(drawn)  # type: ignore[arg-type]
+    return TraceInput(trace=trace, name=text, kind="generated", notes=(_MADE_UP,))
 
 
-def _lengths(kind: str, mean: float, spread: float, most: int) -> TokenLengths:
-    """Lengths of one side; those of zipf have the mean as their longest."""
-    if kind == "zipf":
-        longest = int(min(mean, most)) if math.isfinite(mean) else most
-        return TokenLengths(kind="zipf", exponent=float(spread), most_tokens=longest)
-    chosen: Any = kind
-    return TokenLengths(kind=chosen, mean_tokens=float(mean), variation=float(spread), most_tokens=most)
+def _demanded(rest: str, text: str, what: str, longest_tokens: int) -> TraceInput:
+    """Requests of a demand; its file may stand first without a name."""
+    head, _, tail = rest.partition(",")
+    given = settings_of(f"file={head},{tail}" if head and "=" not in head else rest, _DEMANDED, of=what)
+    if ("file" in given) == ("rate" in given):
+        raise ScenarioError(f"{what} has {'both a file and a rate' if given else 'neither a file nor a rate'}; "
+                            "give one: demand:FILE or demand:rate=5,hours=24")  # fmt: skip
+    sizes = _sizes(_DEMANDED | given, what, longest_tokens)
+    demand = _demand(given, what, sizes["output"])
+    seed = _whole(given.get("seed", "0"), "seed", what)
+    stream = RequestStream(partial(demand.parts, sizes["input"], sizes["output"], seed=seed))
+    note = "Arrivals and lengths of the requests are drawn, not measured; their rate is that of the demand."
+    return TraceInput(
+        trace=join_traces(list(stream)) if demand.expected <= _MOST_ROWS else stream,
+        name=f"{text} ({demand.name})",
+        kind="demand",
+        sha256=demand.sha256,
+        notes=(note, *demand.notes),
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class IntensityReading:
-    """How a file of carbon intensities is read: column, unit, zone of its stamps, longest gap [h], and the start."""
-
-    column: str | None = None
-    unit: str | None = None
-    time_zone: str | None = None
-    max_gap_h: float = 0.0
-    start: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class IntensityInput:
-    """A carbon intensity and where it comes from; ``synthetic`` if it is made up."""
-
-    intensity: Intensity
-    name: str
-    sha256: str = ""
-    synthetic: bool = False
-    notes: tuple[str, ...] = ()
-
-    def facts(self) -> dict[str, Any]:
-        """For manifests and documents."""
-        values = self.intensity.kg_per_mwh
-        return {
-            "source": self.name,
-            "sha256": self.sha256 or None,
-            "synthetic": self.synthetic,
-            "step_s": self.intensity.step_s if values.size > 1 else None,
-            "mean_g_per_kwh": float(values.mean()),
-        }
+def _demand(given: Mapping[str, str], what: str, output: TokenLengths) -> Demand:
+    """The demand of a file or a constant; settings of the other kind are refused."""
+    wrong = [name for name in given if name in (("hours",) if "file" in given else _OF_FILES)]
+    if wrong:
+        other = "a constant rate" if "file" in given else "a file"
+        raise ScenarioError(f"{', '.join(wrong)} of {what} belongs to a demand from {other}; leave it out")
+    numbers = {name: float(number_of(given[name], name, of=what)) for name in _NUMBERS if name in given}
+    if "rate" in given:
+        return constant_demand(numbers["rate"], numbers.get("hours", float(_DEMANDED["hours"])))
+    path = Path(given["file"])
+    if not path.is_file():
+        raise DataError(f"the demand {given['file']!r} cannot be read: there is no such file")
+    reading = DemandReading(
+        column=given.get("column"),
+        unit=given.get("unit"),
+        step_s=numbers.get("step_s"),
+        time_zone=given.get("time_zone"),
+        max_gap_h=numbers.get("max_gap_h", 0.0),
+    )
+    return read_demand(path, output.expected_tokens, reading)
 
 
-def read_intensity(text: str, reading: IntensityReading | None = None, *, bin_s: float = 1.0) -> IntensityInput:
-    """Carbon intensity that a text names: ``400 g/kWh``, ``zone:DE-LU`` (made up) or a file.
+_OF_FILES = ("column", "unit", "step_s", "time_zone", "max_gap_h")
+_NUMBERS = ("rate", "hours", "step_s", "max_gap_h")
+
+
+def _sizes(given: Mapping[str, str], what: str, longest_tokens: int) -> dict[str, TokenLengths]:
+    """Lengths of prompts and answers.
 
     Raises
     ------
     ScenarioError
-        If it is none of them, negative, or a file cannot be read as one.
-
-    Examples
-    --------
-    >>> read_intensity("400 g/kWh").intensity.kg_per_mwh.tolist()
-    [400.0]
+        If a mean is longer than the longest, so that no such lengths could be drawn.
     """
-    how = reading or IntensityReading()
-    if text.startswith("zone:"):
-        return _played(synthetic_signal(text.removeprefix("zone:")), how)
-    if Path(text).is_file():
-        signal = read_signal(
-            Path(text), column=how.column, unit=how.unit, time_zone=how.time_zone, max_gap_h=how.max_gap_h
-        )
-        if signal.quantity != "carbon":
+    kind = given["lengths"]
+    if kind not in _LENGTHS:
+        raise ScenarioError(f"lengths of {what} is {kind!r}; allowed are {', '.join(_LENGTHS)}")
+    most = max(1, longest_tokens // 2)
+    if given["longest"]:
+        most = _whole(given["longest"], "longest", what, least=1)
+    spread, found = float(number_of(given["spread"], "spread", of=what)), {}
+    for name in ("input", "output"):
+        mean = float(number_of(given[name], name, of=what))
+        if not 1.0 <= mean <= most:
             raise ScenarioError(
-                f"{signal.name} holds {signal.unit or 'plain numbers'}, not a carbon intensity in g/kWh"
+                f"{name} of {what} is {given[name]} tokens; allowed is 1 to {most}, half of what context and cache "
+                "hold, or longest where it is given"
             )
-        return _played(signal, how)
-    try:
-        value = parse_quantity(text, "carbon_intensity")
-    except UnitError as error:
-        raise ScenarioError(
-            f"the carbon intensity {text!r} is no file and no value: {error}; give FILE, '400 g/kWh' or zone:DE-LU"
-        ) from error
-    steps = max(1.0, round(_LONGEST_STEP_S / bin_s))
-    return IntensityInput(intensity=Intensity(step_s=steps * bin_s, kg_per_mwh=np.array([value])), name=text)
+        chosen: Any = kind
+        # The lengths of zipf have the mean as their longest.
+        found[name] = (
+            TokenLengths(kind="zipf", exponent=spread, most_tokens=int(mean))
+            if kind == "zipf"
+            else TokenLengths(kind=chosen, mean_tokens=mean, variation=spread, most_tokens=most)
+        )
+    return found
 
 
-def _played(signal: DagSignalInput, how: IntensityReading) -> IntensityInput:
-    first = 0 if how.start is None else signal.step_at(how.start)
-    values = signal.signal.values[first:]
-    notes = signal.warnings
-    if signal.synthetic:
-        notes = (*notes, f"The carbon intensity is made up, not measured: {signal.name}.")
-    start = f" from {signal.timeline.at(first):%Y-%m-%dT%H:%MZ}" if how.start is not None else ""
-    return IntensityInput(
-        intensity=Intensity(step_s=float(signal.timeline.step_s), kg_per_mwh=values),
-        name=f"{signal.name}{start}",
-        sha256=signal.sha256,
-        synthetic=signal.synthetic,
-        notes=notes,
-    )
+def _whole(text: str, name: str, what: str, *, least: int = 0) -> int:
+    """A whole number, ``1e7`` included."""
+    value = number_of(text, name, of=what)
+    if not (value >= least and float(value).is_integer()):
+        raise ScenarioError(f"{name} of {what} is {text}; allowed is a whole number of at least {least}")
+    return int(value)

@@ -7,19 +7,23 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from joulewright.errors import ScenarioError
 from joulewright.physics.inference.deployment import Deployment, coefficients
 from joulewright.physics.inference.steady import RequestShape, steady_state
-from joulewright.sim.processes.inference import ServingOptions, ServingResult, simulate_serving
+from joulewright.sim.processes.inference import RequestTrace, ServingOptions, ServingResult, simulate_serving
 from joulewright.sim.processes.inference.options import Router
 from joulewright.sim.processes.inference.result import J_PER_KWH, LATENCIES
 from joulewright.study.inference_deployment import Standing, deployment_facts, standing_of
-from joulewright.study.inference_requests import IntensityInput, TraceInput
+from joulewright.study.inference_intensity import IntensityInput
+from joulewright.study.inference_requests import TraceInput
 
 QUANTILES = (0.5, 0.9, 0.99)
 _FULL, _DONE, _NEAR = 0.97, 0.9, 0.9
+_SHARES = (*np.linspace(0.0, 0.9, 46).tolist(), *np.linspace(0.905, 0.995, 19).tolist(), 0.999, 1.0)
+"""Shares of the requests at which a distribution of latencies is kept where the requests themselves are not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,25 +114,44 @@ class ServingStudy:
     @cached_property
     def overloaded(self) -> dict[str, float] | None:
         """What was served and what would be needed, where more arrives than replicas keep up with; else None."""
-        found = dict(self.result.overload())
+        found = dict(self.result.overload()) if self._recorded else self._streamed_load()
         full = found["busy_fraction"] > _FULL and found["served_fraction"] < _DONE
         crowded = self._rate_per_s() > _NEAR * self.choice.replicas * self._limit_per_s()
         return found if full and crowded and found["needed_replicas"] > self.choice.replicas else None
 
+    @property
+    def _recorded(self) -> bool:
+        """Whether each request was kept."""
+        return isinstance(self.requests.trace, RequestTrace)
+
+    def _streamed_load(self) -> dict[str, float]:
+        """As :meth:`ServingResult.overload`; the share that is served while requests arrive is that of the time."""
+        result, tally = self.result, self.requests.tally
+        span_s = max(tally.last_s, self.choice.options.bin_s)
+        offered = (tally.input_tokens + tally.output_tokens - tally.requests) / span_s
+        replica_s = self.choice.replicas * max(result.end_s - result.start_s, span_s)
+        pace = result.scheduled_tokens / result.busy_s if result.busy_s else math.inf
+        return {
+            "arrival_span_s": span_s,
+            "offered_token_s": offered,
+            "served_fraction": result.served / result.offered * min(1.0, span_s / max(result.makespan_s, span_s)),
+            "busy_fraction": result.busy_s / replica_s,
+            "needed_replicas": float(math.ceil(offered / pace)),
+        }
+
     def _rate_per_s(self) -> float:
-        trace = self.requests.trace
-        return len(trace) / max(float(trace.arrival_s[-1]), self.choice.options.bin_s)
+        tally = self.requests.tally
+        return tally.requests / max(tally.last_s, self.choice.options.bin_s)
 
     def _limit_per_s(self) -> float:
         """Requests that a replica keeps up with by the closed form; 0 where that does not hold."""
-        options, trace = self.choice.options, self.requests.trace
+        options, tally = self.choice.options, self.requests.tally
         if options.disaggregation is not None:
             return 0.0
-        answers = trace.output_tokens.astype(float)
         shape = RequestShape(
-            input_tokens=max(1.0, (1.0 - options.prefix_hit_fraction) * float(trace.input_tokens.mean())),
-            output_tokens=float(answers.mean()),
-            length_factor=max(1.0, float((answers**2).mean() / answers.mean() ** 2)),
+            input_tokens=max(1.0, (1.0 - options.prefix_hit_fraction) * tally.input_tokens / tally.requests),
+            output_tokens=tally.output_tokens / tally.requests,
+            length_factor=max(1.0, tally.requests * tally.output_squares / tally.output_tokens**2),
         )
         try:
             state = steady_state(
@@ -153,13 +176,16 @@ class ServingStudy:
                 f"when the last one arrives; {over['offered_token_s']:.0f} token/s arrive, and about "
                 f"{over['needed_replicas']:.0f} replicas would keep up."
             )
+        if not self._recorded:
+            notes.append("The requests are too many to be kept; latencies are from distributions within 0.5 %.")
         if result.refused:
             reasons = ", ".join(f"{count} {reason}" for reason, count in result.refusals.items())
             notes.append(f"{result.refused} of {result.offered} requests were refused: {reasons}.")
         if result.preemptions:
             notes.append(f"{result.preemptions} times a sequence lost its cache and was computed again.")
-        if result.clipped_s > 0.0:
-            notes.append(f"The power limit held for {100.0 * result.clipped_s / result.busy_s:.1f} % of the busy time.")
+        clipped = 100.0 * result.clipped_s / result.busy_s if result.busy_s else 0.0
+        if clipped >= 0.05:
+            notes.append(f"The power limit held for {clipped:.1f} % of the busy time.")
         return notes
 
     def document(self) -> dict[str, Any]:
@@ -176,6 +202,7 @@ class ServingStudy:
             "carbon_intensity": None if self.carbon is None else self.carbon.facts(),
             "figures": {key: value if math.isfinite(value) else None for key, value in result.figures().items()},
             "latencies": self.latencies.to_dicts(),
+            "distributions": None if self._recorded else self._distributions(),
             "energy": self.energy.to_dicts(),
             "tenants": self.tenants.to_dicts(),
             "served": result.served,
@@ -185,12 +212,21 @@ class ServingStudy:
             "notes": self.notes,
         }
 
+    def _distributions(self) -> dict[str, list[list[float]]]:
+        """Shares of the requests and the longest time of each [s], by latency; empty where no request counts."""
+        found = {}
+        for name in LATENCIES:
+            pairs = [[share, self.result.quantile(name, share)] for share in _SHARES]
+            found[name.removesuffix("_s")] = [pair for pair in pairs if math.isfinite(pair[1])]
+        return found
+
     def tables(self) -> dict[str, pl.DataFrame]:
-        """Frames of the run folder by name."""
+        """Frames of the run folder by name; no requests where they are too many to be kept."""
+        found = {"series": self.result.series, "tenants": self.tenants}
+        if not self._recorded:
+            return found
         requests = self.result.requests
-        if self.carbon is None:
-            requests = requests.drop("carbon_g")
-        return {"requests": requests, "series": self.result.series, "tenants": self.tenants}
+        return {"requests": requests if self.carbon is not None else requests.drop("carbon_g"), **found}
 
 
 def study_serving(
@@ -212,7 +248,8 @@ def study_serving(
     Raises
     ------
     ScenarioError, TraceError
-        As :func:`joulewright.sim.processes.inference.simulate_serving`.
+        As :func:`joulewright.sim.processes.inference.simulate_serving`, or if there is a prefix cache for requests
+        that do not name blocks of their prompts.
 
     Examples
     --------
@@ -223,6 +260,11 @@ def study_serving(
     >>> found.result.served, found.energy["phase"].to_list()[-1]
     (50, 'total')
     """
+    if choice.options.prefix_cache is not None and getattr(requests.trace, "block_hashes", None) is None:
+        raise ScenarioError(
+            f"{requests.name} names no blocks of prompts, so that the prefix cache stays empty; give a trace with "
+            "hash_ids, or a share of each prompt that is found in a cache (prefix_hit_fraction)"
+        )
     result = simulate_serving(
         requests.trace,
         deployment,

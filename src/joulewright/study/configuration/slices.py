@@ -8,8 +8,9 @@ from typing import Literal, NamedTuple
 
 from joulewright.errors import InfeasibleError, ScenarioError
 from joulewright.physics.accelerator import Accelerator
-from joulewright.physics.inference.mig import slice_layout
-from joulewright.plan.slice_packing import Packing, SliceOption, SliceWorkload, pack_slices
+from joulewright.physics.inference.deployment import Deployment
+from joulewright.physics.inference.mig import SliceProfile, slice_layout
+from joulewright.plan.slice_packing import Packing, SliceOption, SliceWorkload, fewest_devices, pack_slices
 from joulewright.study.configuration.day import Operation
 from joulewright.study.configuration.evaluate import with_capacity
 from joulewright.study.configuration.need import ServiceNeed
@@ -19,16 +20,25 @@ from joulewright.study.configuration.space import ConfigurationSpace
 from joulewright.study.configuration.trial import Trial, Trials, Verification
 
 Minimise = Literal["accelerators", "power", "carbon"]
-_BACK_OFF = 0.95
+_BACK_OFF, _LEAST_SHARE = 0.95, 0.01
+"""Rate of slices that prove too slow, over the one before; below a hundredth of the first they are given up."""
 
 
 class SliceShare(NamedTuple):
-    """Slices of a profile for a service: how many, the requests that each gets [1/s], and how it fared."""
+    """Slices of a profile for a service: how many, the requests that each gets and those that it can serve [1/s], how
+    it fared, and the replica on it."""
 
     profile: str
     slices: int
     rate_per_s: float
+    capacity_per_s: float
     trial: Trial
+    deployment: Deployment
+
+    @property
+    def above_idle_w(self) -> float:
+        """Power of a slice above its part of the idle power of the accelerator [W]."""
+        return _above_idle_w(self.deployment, self.trial.power_w)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -53,11 +63,17 @@ class SlicedServices:
 class _Option(NamedTuple):
     found: Prospect
     trials: Trials
+    first_per_s: float
 
     @property
     def capacity_per_s(self) -> float:
         """Requests that a slice serves in time [1/s]."""
         return self.found.most_per_s
+
+    @property
+    def power_w(self) -> float:
+        """Power of a slice at its capacity [W]."""
+        return self.found.curve(1.0).power_mw[-1] * 1e6
 
 
 def configure_slices(
@@ -100,9 +116,9 @@ def configure_slices(
     Raises
     ------
     ScenarioError
-        If two services have one name, the accelerator cannot be sliced, or a service fits no slice in time.
+        If two services have one name, or the accelerator cannot be sliced.
     InfeasibleError
-        If there are too few accelerators.
+        If a service fits no slice in time, or there are too few accelerators.
 
     Notes
     -----
@@ -115,7 +131,9 @@ def configure_slices(
     See :func:`joulewright.plan.slice_packing.pack_slices`.
     """
     if len({need.name for need in needs}) < len(needs):
-        raise ScenarioError(f"services are called {', '.join(need.name for need in needs)}; names must be unique")
+        raise ScenarioError(
+            f"services are called {', '.join(need.name for need in needs)}; names must be unique, give each its own"
+        )
     if minimise not in ("accelerators", "power", "carbon"):
         raise ScenarioError(f"minimise is {minimise!r}; use accelerators, power or carbon")
     if minimise == "carbon" and not (intensity_g_per_kwh is not None and intensity_g_per_kwh >= 0.0):
@@ -134,10 +152,23 @@ def configure_slices(
         late = [(name, share.profile) for name, found in shares.items() for share in found if not share.trial.met]
         if not late:
             return SlicedServices(packing=packing, shares=shares, refused=tuple(refused))
-        for name, profile in late:
-            option = options[name][profile]
-            lower = replace(option.found, most_per_s=_BACK_OFF * option.capacity_per_s)
+        _back_off(options, late, refused)
+        _check(needs, options, refused)
+
+
+def _back_off(
+    options: Mapping[str, dict[str, _Option]], late: Sequence[tuple[str, str]], refused: list[Refusal]
+) -> None:
+    """Give slices that proved too slow less to do; those that are too slow with next to nothing are given up."""
+    for name, profile in late:
+        option = options[name][profile]
+        lower = replace(option.found, most_per_s=_BACK_OFF * option.capacity_per_s)
+        if lower.most_per_s > _LEAST_SHARE * option.first_per_s:
             options[name][profile] = option._replace(found=lower)
+            continue
+        reason = "with other requests than those its rate was found with, it is too slow at any rate"
+        refused.append(Refusal(f"{name} on {option.found.candidate.label}", reason))
+        del options[name][profile]
 
 
 def _slice_space(accelerator: Accelerator | str, space: ConfigurationSpace | None) -> ConfigurationSpace:
@@ -154,6 +185,7 @@ def _slice_space(accelerator: Accelerator | str, space: ConfigurationSpace | Non
         clock_fractions=given.clock_fractions,
         slices=tuple(slice_layout(device).profiles),
         gpus_available=given.gpus_available,
+        constants=given.constants,
     )
 
 
@@ -164,11 +196,11 @@ def _options(
     best: dict[str, _Option] = {}
     for candidate in space.candidates():
         try:
-            option = _Option(with_capacity(prospect(candidate, trials, operation, None), trials), trials)
+            ready = with_capacity(prospect(candidate, trials, operation, None), trials)
         except ScenarioError as error:
             refused.append(Refusal(f"{trials.need.name} on {candidate.label}", str(error)))
             continue
-        profile = str(candidate.slice)
+        option, profile = _Option(ready, trials, ready.most_per_s), str(candidate.slice)
         if profile not in best or option.capacity_per_s > best[profile].capacity_per_s:
             best[profile] = option
     return best
@@ -178,20 +210,23 @@ def _check(needs: Sequence[ServiceNeed], options: Mapping[str, Mapping[str, _Opt
     without = [need.name for need in needs if not options[need.name]]
     if without:
         reasons = [f"{item.label}: {item.reason}" for item in refused if item.label.split(" on ")[0] in without]
-        raise ScenarioError([f"no slice can serve {', '.join(without)}; use whole accelerators", *reasons])
+        lead = f"no slice can serve {', '.join(without)}; use whole accelerators"
+        raise InfeasibleError("\n".join([lead, *reasons]))
 
 
 class _Price(NamedTuple):
-    """Cost of an accelerator in use, of a watt, and the idle power in the first that slices do not pay again."""
+    """Cost of an accelerator in use, with the idle power that slices do not pay again, and of a watt; only accelerators
+    count where neither a watt nor the embodied carbon does."""
 
     device: float
     watt: float
+    only_number: bool = False
 
 
 def _price(device: Accelerator, operation: Operation, minimise: Minimise, intensity: float | None) -> _Price:
     idle_w = device.idle_power_w + device.host_idle_power_w
     if minimise == "accelerators":
-        return _Price(1.0, 0.0)
+        return _Price(1.0, 0.0, only_number=True)
     if minimise == "power":
         return _Price(idle_w, 1.0)
     watt = (intensity or 0.0) * 1e-6
@@ -207,32 +242,42 @@ def _pack(
     *,
     devices: int | None,
 ) -> Packing:
-    """Cut accelerators for the busiest hours, with rates as tokens of output."""
-    work = []
+    """Cut accelerators for the busiest hours, with rates as tokens of output; of cuts of equal number, that of the
+    smallest slices."""
+    work, layout = [], slice_layout(device)
     for need in needs:
         slices = {
             profile: SliceOption(
                 rate_token_s=option.capacity_per_s * _output(option),
-                cost=price.watt * _above_idle_w(option),
+                cost=_size(layout.profile(profile))
+                if price.only_number
+                else price.watt * _above_idle_w(option.found.deployment, option.power_w),
             )
             for profile, option in options[need.name].items()
         }
         output = _output(next(iter(options[need.name].values())))
         work.append(SliceWorkload(name=need.name, rate_token_s=float(need.rate_per_s.max()) * output, options=slices))
     try:
-        return pack_slices(slice_layout(device), work, device_cost=price.device, devices=devices)
+        if not price.only_number:
+            return pack_slices(layout, work, device_cost=price.device, devices=devices)
+        fewest = fewest_devices(layout, work)
+        found = pack_slices(layout, work, device_cost=0.0, devices=fewest if devices is None else min(fewest, devices))
+        return replace(found, cost=float(len(found.devices)))
     except InfeasibleError as error:
         raise InfeasibleError(f"{device.name}: {error}") from error
+
+
+def _size(profile: SliceProfile) -> float:
+    """Parts of memory and multiprocessors that a slice takes [-]."""
+    return profile.memory_fraction + profile.compute_fraction
 
 
 def _output(option: _Option) -> float:
     return mean_shape(option.trials).output_tokens
 
 
-def _above_idle_w(option: _Option) -> float:
-    """Power of a slice at its capacity above its part of the idle power of the accelerator [W]."""
-    device = option.found.deployment.device
-    power_w = option.found.curve(1.0).power_mw[-1] * 1e6
+def _above_idle_w(deployment: Deployment, power_w: float) -> float:
+    device = deployment.device
     return max(0.0, power_w - device.idle_power_w - device.host_idle_power_w)
 
 
@@ -254,5 +299,5 @@ def _shares(need: ServiceNeed, options: Mapping[str, _Option], packing: Packing)
             if rate > 0.0
             else Trial(0.0, 0.0, found.costs.standby_w, True)
         )
-        shares.append(SliceShare(profile, count, rate, trial))
+        shares.append(SliceShare(profile, count, rate, option.capacity_per_s, trial, found.deployment))
     return tuple(shares)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import NamedTuple
 
 from joulewright.errors import ScenarioError
 from joulewright.model.language_model import LanguageModel
 from joulewright.physics.accelerator import Accelerator, find_accelerator
+from joulewright.physics.inference.constants import EngineConstants
 from joulewright.physics.inference.deployment import Deployment
 from joulewright.physics.inference.mig import slice_layout
+from joulewright.physics.inference.precision import BYTES
 from joulewright.sim.processes.inference.options import ServingOptions
 
 _LEAST_CAP = 1.05 * 0.25
@@ -19,7 +21,7 @@ _LEAST_CAP = 1.05 * 0.25
 
 
 class Candidate(NamedTuple):
-    """One combination; a cap of 1 is no cap."""
+    """One combination; a cap of 1 is no cap, and without constants the best known set of the accelerator holds."""
 
     accelerator: Accelerator
     slice: str | None
@@ -31,6 +33,7 @@ class Candidate(NamedTuple):
     clock_fraction: float
     max_sequences: int
     token_budget: int
+    constants: EngineConstants | None = None
 
     @property
     def label(self) -> str:
@@ -68,6 +71,7 @@ class Candidate(NamedTuple):
             power_cap_w=None if self.cap_fraction == 1.0 else self.cap_fraction * device_w,
             clock_fraction=self.clock_fraction,
             slice=self.slice,
+            constants=self.constants,
         )
 
     def options(self, model: LanguageModel) -> ServingOptions:
@@ -103,6 +107,8 @@ class ConfigurationSpace:
         Profiles of slices; None is a whole accelerator.
     gpus_available : int, mapping of str to int, or None
         Accelerators there are, of each type or by name; None does not limit them.
+    constants : mapping of str to EngineConstants
+        Fitted constants by name of the accelerator; others keep the best known set.
 
     Raises
     ------
@@ -121,6 +127,7 @@ class ConfigurationSpace:
     clock_fractions: tuple[float, ...] = (1.0,)
     slices: tuple[str | None, ...] = (None,)
     gpus_available: int | Mapping[str, int] | None = None
+    constants: Mapping[str, EngineConstants] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         problems = [f"{name} is empty; give at least one value" for name in _LISTS if not getattr(self, name)]
@@ -130,6 +137,17 @@ class ConfigurationSpace:
                 for value in getattr(self, name)
                 if not least < value <= 1.0
             ]
+        problems += [
+            f"{name} holds {value}; allowed is at least 1"
+            for name in ("tensor_parallel", "pipeline_parallel", "expert_parallel", "max_sequences", "token_budgets")
+            for value in getattr(self, name)
+            if value < 1
+        ]
+        problems += [
+            f"precisions holds {name!r}; allowed is {', '.join(BYTES)}"
+            for name in self.precisions
+            if name is not None and name not in BYTES
+        ]
         given = self.gpus_available
         counts = given.values() if isinstance(given, Mapping) else [] if given is None else [given]
         problems += [f"gpus_available is {count}; allowed is at least 0" for count in counts if count < 0]
@@ -137,6 +155,27 @@ class ConfigurationSpace:
             raise ScenarioError(problems)
         found = tuple(find_accelerator(item) if isinstance(item, str) else item for item in self.accelerators)
         object.__setattr__(self, "accelerators", found)
+        problems = self._slice_problems()
+        problems += [
+            f"there are constants of {name}, which is not to choose from; accelerators are "
+            f"{', '.join(item.name for item in found)}"
+            for name in self.constants
+            if name not in {item.name for item in found}
+        ]
+        if problems:
+            raise ScenarioError(problems)
+
+    def _slice_problems(self) -> list[str]:
+        """Profiles that no accelerator of the space has."""
+        reasons: dict[str, list[str]] = {}
+        known: set[str] = set()
+        for profile, device in product((item for item in self.slices if item is not None), self.devices):
+            try:
+                slice_layout(device).profile(profile)
+                known.add(profile)
+            except ScenarioError as error:
+                reasons.setdefault(profile, []).append(str(error))
+        return [reason for profile, found in reasons.items() if profile not in known for reason in found]
 
     @property
     def devices(self) -> tuple[Accelerator, ...]:
@@ -165,7 +204,7 @@ class ConfigurationSpace:
         """Every combination, possible or not."""
         lists = (getattr(self, name) for name in _LISTS[1:])
         for accelerator, *rest in product(self.devices, *lists):
-            yield Candidate(accelerator, *rest)
+            yield Candidate(accelerator, *rest)._replace(constants=self.constants.get(accelerator.name))
 
 
 _LISTS = (
