@@ -44,7 +44,7 @@ def runs(draw: Any) -> tuple[tuple[DagJob, ...], DagCluster, DagSignal]:
 
 
 def worst_end_ms(jobs: tuple[DagJob, ...], cluster: DagCluster) -> float:
-    """By when all ends if it begins at the last arrival, idles never, and one executor is kept for offers."""
+    """By when all ends if it begins at the last arrival and idles never."""
     stages = [stage for job in jobs for stage in job.stages]
     limits = [job.work_ms for job in jobs if job.max_executors is not None]
     moves = sum(most_movers(stage.tasks, stage.work_ms, cluster) for stage in stages)
@@ -53,7 +53,7 @@ def worst_end_ms(jobs: tuple[DagJob, ...], cluster: DagCluster) -> float:
     greedy = greedy_time_ms(
         sum(stage.work_ms for stage in stages),
         max(job.critical_path_ms for job in jobs),
-        executors=max(1, cluster.executors - 1),
+        executors=cluster.executors,
         moving_ms=cluster.moving_delay_ms,
         moves=moves,
         stages=4,

@@ -91,6 +91,20 @@ def test_outages_do_not_depend_on_how_far_one_looks() -> None:
 
 
 @BOTH
+def test_a_task_is_lost_after_the_last_executor_was_told_to_wait(engine: Any) -> None:
+    """Of three tasks the longest is lost at 56, while the other executor has nothing more to do when its own ends.
+
+    It comes free at 56 in a job that may hold no second executor: unless it is asked again nobody takes the lost task.
+    """
+    cluster = DagCluster(executors=2, moving_delay_ms=0, mean_up_ms=40.0, repair_ms=1)
+    stages = (DagStage(name="one", task_ms=(1,)), DagStage(name="two", task_ms=(1, 2)))
+    job = DagJob(name="a", arrival_ms=54, stages=stages)
+    run = simulate_dag([job], cluster, FLAT, make_dag_scheduler("softmax:limit=work"), seed=0, engine=engine)
+    assert run.failed.sum() == 1
+    assert run.completion_ms[0] <= 60
+
+
+@BOTH
 def test_limits_of_sampled_jobs(engine: Any) -> None:
     """Fair: two of four executors for either job. Work: 80 ms of work behind a chain of 50 ms is worth two."""
     cluster = DagCluster(executors=4, moving_delay_ms=0)

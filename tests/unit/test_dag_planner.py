@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from joulewright.errors import PolicyError
-from joulewright.model.dag import DagCluster, DagJob, DagSignal, DagStage
+from joulewright.model.dag import DagCluster, DagJob, DagSignal, DagStage, WaveTable
 from joulewright.plan.dag import StageWork, TimingSteps, plan_timing
 from joulewright.policy.dag import Allowance, Planned, WaterLevel, make_dag_scheduler
 from joulewright.policy.dag.planner import greedy_time_ms, room_after_reserve, water_level
@@ -78,6 +78,26 @@ def test_jobs_that_have_not_arrived_change_nothing(name: str) -> None:
         alone, together = run(text, known, plays), run(text, [*known, late], plays)
         before = alone.start_ms < 95
         assert np.array_equal(alone.start_ms[before], together.start_ms[: before.sum()])
+
+
+@pytest.mark.parametrize("name", ["planned", "water-level"])
+def test_how_the_tasks_of_a_later_job_last_changes_nothing(name: str) -> None:
+    """Durations of the last job are measured ones or exact; nobody knows before it arrives."""
+    plays = signal(*(5.0 + 3.0 * np.sin(np.arange(60))))
+    cluster = DagCluster(executors=3, moving_delay_ms=0)
+    table = WaveTable(executors=(1,), fresh_ms=((9,),), first_ms=((9,),), rest_ms=((9,),))
+    known = [job("a", 0, 7, 19, 24, 5), job("b", 0, *(8,) * 9), job("c", 2, 3, 31, 12)]
+    runs = [
+        run(
+            f"{name}:allowance_h=3,forecast=perfect",
+            [*known, DagJob(name="late", arrival_ms=85, stages=(DagStage(name="s", task_ms=(9, 9), waves=waves),))],
+            plays,
+            cluster,
+        )
+        for waves in (None, table)
+    ]
+    exact, drawn = (item.start_ms[item.start_ms < 85].tolist() for item in runs)
+    assert exact == drawn
 
 
 def test_known_arrivals_leave_the_cheap_hour_to_those_who_need_it() -> None:

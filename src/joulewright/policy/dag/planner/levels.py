@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from heapq import heappop, heappush
 
 import numpy as np
 
@@ -59,15 +60,16 @@ def room_after_reserve(prices: FloatArray, room: FloatArray, arriving: FloatArra
     >>> room_after_reserve(np.array([1.0, 3.0, 2.0]), np.full(3, 10.0), np.array([0.0, 12.0, 4.0])).tolist()
     [10.0, 4.0, 0.0]
     """
-    left = room.astype(float).copy()
+    left = room.astype(float).tolist()
+    cheapest: list[tuple[float, int]] = []
     for step in range(prices.size - 1, -1, -1):
+        heappush(cheapest, (float(prices[step]), step))
         wanted = float(arriving[step])
-        if wanted <= 0.0:
-            continue
-        for other in step + np.argsort(prices[step:], kind="stable"):
+        while wanted > 0.0 and cheapest:
+            other = cheapest[0][1]
             taken = min(wanted, left[other])
             left[other] -= taken
             wanted -= taken
-            if wanted <= 0.0:
-                break
-    return left
+            if left[other] <= 0.0:
+                heappop(cheapest)
+    return np.array(left)

@@ -116,9 +116,7 @@ class AbstractTimedRun(AbstractDagScheduler):
         hour_ms = facts.signal.step_ms / facts.signal.step_h
         self._reserve_ms = 0.0 if parameters.finish_by_h is None else parameters.reserve_h * hour_ms
         self._looked_ms = -1
-        self._urgent_end_ms = self._silent_until_ms = -math.inf
-        measured = any(stage.waves is not None for job in facts.jobs for stage in job.stages)
-        self._exact = not (measured or facts.cluster.task_failure_fraction > 0.0 or facts.cluster.executors_fail)
+        self._urgent_end_ms = -math.inf
 
     @property
     def outlook(self) -> Outlook:
@@ -169,7 +167,8 @@ class AbstractTimedRun(AbstractDagScheduler):
             self._urgent_end_ms = self.watch.urgent_end_ms(next_ms + self._reserve_ms)
             if self.watch.jobs:
                 self.plan(view, new=new)
-        free = self._free(view)
+        # None that still runs: a task promised to it could start earlier on an idle one. It is offered when it is free.
+        free = view.offered - (view.busy - view.active)
         if free <= 0:
             return _WAIT
         for job, stage in self._candidates(view):
@@ -177,24 +176,6 @@ class AbstractTimedRun(AbstractDagScheduler):
             if most > 0:
                 return Grant(stage, min(most, free))
         return _WAIT
-
-    def _free(self, view: AbstractDagView) -> int:
-        """Executors to give away now.
-
-        None that still runs: a task promised to it could start earlier on an idle one. Such executors park unasked when
-        they end, and one idle executor, whose waiting has all idle ones offered again, is kept until they have.
-        """
-        running = view.busy - view.active
-        if running > 0:
-            job = self.watch.jobs.get(view.source_job)
-            longest_ms = math.inf if job is None or not self._exact else max(job.longest_ms)
-            self._silent_until_ms = max(self._silent_until_ms, view.now_ms + longest_ms)
-        free = view.offered - running
-        if not view.busy:
-            self._silent_until_ms = -math.inf
-        # How many executors are down is not known.
-        others_idle = not self.facts.cluster.executors_fail and view.busy + free < view.executors
-        return free - (view.now_ms <= self._silent_until_ms and not others_idle)
 
     def _most(self, view: AbstractDagView, job: WatchedJob, stage: int) -> int:
         left = view.unassigned(stage)

@@ -189,8 +189,7 @@ def _greedy_ms(items: Sequence[Remainder], cluster: DagCluster) -> float:
     time_ms = greedy_time_ms(
         sum(item.work_ms for item in items),
         max(item.path_ms for item in items),
-        # One may be kept idle so that offers go on.
-        executors=max(1, cluster.executors - 1),
+        executors=cluster.executors,
         moving_ms=cluster.moving_delay_ms,
         moves=sum(item.moves for item in items),
         stages=max(item.stages for item in items),

@@ -20,7 +20,8 @@ class WaterLevel(AbstractTimedScheduler):
 
     Pour what is left of all jobs with an allowed end up to some time into the steps before it, cheapest first, beside
     the work expected to arrive: the level is the price of the dearest step that is needed. A stage obeys the highest
-    level among its own end and later ones. No program is solved; it takes two sorts of the steps for every end.
+    level among its own end and later ones. No program is solved: each end takes one sort of the steps, the last one a
+    heap of them as well, and only when an executor is free and a stage could start.
 
     Notes
     -----
@@ -40,10 +41,13 @@ class _WaterLevelRun(AbstractTimedRun):
         self._price: FloatArray = np.empty(0)
 
     def plan(self, view: AbstractDagView, *, new: bool) -> None:
+        """Forget the levels: with every task they sink, and with time they rise."""
+        self._levels = {}
+
+    def _find_levels(self, view: AbstractDagView) -> None:
         """Find the level of every allowed end."""
         ends, level = self.watch.ends(), -math.inf
         self._price = self.expected(view.step, max(2, self.room_ms(view, ends[-1]).size))
-        self._levels = {}
         for end_ms in reversed(ends):
             inside = self.watch.within(end_ms)
             # The last chain cannot fill the cluster.
@@ -56,6 +60,8 @@ class _WaterLevelRun(AbstractTimedRun):
 
     def released(self, view: AbstractDagView, job: WatchedJob, stage: int) -> int:
         """All tasks, or none."""
+        if not self._levels:
+            self._find_levels(view)
         position, left = stage - job.first_stage, view.unassigned(stage)
         work_ms = job.last_work_ms[position][left]
         run_ms = max(job.longest_ms[position], work_ms / view.executors)

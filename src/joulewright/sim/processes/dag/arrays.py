@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from joulewright.errors import ScenarioError
 from joulewright.model.dag import DagCluster, DagJob
 from joulewright.model.dag_table import STAGE_COLUMNS, JobTable
+from joulewright.model.timeline import IntArray
 from joulewright.policy.dag.rules import CompiledRule, Conditions
 from joulewright.sim.processes.dag.outages import OUTAGE_EVENT
 
-IntArray = NDArray[np.int64]
 RecordArray = NDArray[np.void]
 
 _ORDER_BITS = 27
@@ -43,15 +43,15 @@ JOB = np.dtype(
         ("weight", "f8"),
     ]
 )
-EXECUTOR = np.dtype(_integers("job stage moving_to running failing task attempt row down pool before after"))
+EXECUTOR = np.dtype(_integers("job stage moving_to running failing task attempt row down pool before after asked"))
 PROMISE = np.dtype(_integers("stage count after"))
 ROW = np.dtype([("task", "i4"), ("executor", "i4"), ("start_ms", "i8"), ("finish_ms", "i8"), ("failed", "i8")])
 STEP = np.dtype([("signal", "f8"), ("quota", "i8"), ("base_psi", "f8"), ("high_psi", "f8"), ("shrink", "f8")])
 RUN = np.dtype(
     [
         *_integers(
-            "now_ms step source offered active busy working sequence ranks deferred offers_made answers deferrals "
-            "events queued_ms green_quota rows round status live arrived spare leaves stamp "
+            "now_ms step source offered active busy working sequence ranks deferred again moment offers_made answers "
+            "deferrals events queued_ms green_quota rows round status live arrived spare leaves stamp "
             "owner_bits time_bits last_sequence last_ms begun placed until_ms outage down"
         ),
         ("seed", "u8"),

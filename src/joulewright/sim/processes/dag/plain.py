@@ -21,14 +21,18 @@ Rules, in the order in which an event applies them
 10. When an executor fails, its task is lost and belongs to the ones not started again, the last promise of its stage
     that nobody is left to follow is dropped, and all idle executors are offered, pool first, then job by job. When it
     is back it joins the pool, which is offered. Failures and repairs come behind arrivals of jobs and before all else.
+    Where executors fail, those that wait in front of a stage, or were told to wait while they ran, count as deferred: a
+    task lost since may need them.
 11. After a deferral, idle executors are offered again, pool first, then job by job, when next a job arrives,
-    executors come free or the signal steps.
+    executors come free or the signal steps. Deferred executors that still run park when they come free, and are
+    offered then. No executor is offered twice in an event.
 """
 
 from __future__ import annotations
 
 from bisect import insort
 from collections import deque
+from collections.abc import Iterable
 from heapq import heapify, heappop
 from operator import itemgetter
 from typing import Any
@@ -40,7 +44,7 @@ from joulewright.policy.dag.base import NO_JOB, NO_STAGE
 from joulewright.sim.processes.dag.outages import more_outages
 from joulewright.sim.processes.dag.plain_state import NEVER_MS, PlainState
 from joulewright.sim.processes.dag.record import Counters, RunRecord
-from joulewright.sim.processes.dag.state import NO_TASK, JobState, StageState
+from joulewright.sim.processes.dag.state import DEFERRED, NO_TASK, JobState, StageState
 
 
 class PlainRun(PlainState):
@@ -77,7 +81,7 @@ class PlainRun(PlainState):
             while self._arrivals and self._arrivals[0][0] == 0:
                 self._arrive(offer=False)
             self._observe()
-            self._offer(list(self._pool), len(self._pool), NO_JOB)
+            self._offer_parked(self._pool, NO_JOB)
         while self._live or self._arrivals:
             if not self._next_event(until_ms):
                 return
@@ -116,7 +120,6 @@ class PlainRun(PlainState):
         outside = self._outside_ms
         event = self._heap[0][0] if self._heap else never
         wake = (self.now_ms // self.step_ms + 1) * self.step_ms if self._deferred else never
-        self._offers_made = False
         if event == wake == never and not self._down and not self._arrivals:
             # Failures and repairs of executors alone bring nothing about.
             outside = never
@@ -130,6 +133,8 @@ class PlainRun(PlainState):
                 f"the jobs left ({names}); answer a stage, or defer to be asked again"
             )
         self.now_ms = time
+        self._moment += 1
+        self._again, self._deferred, self._offers_made = self._deferred, False, False
         self._observe()
         if outside == time:
             self._from_outside()
@@ -141,7 +146,7 @@ class PlainRun(PlainState):
                 self._task_end(number)
             else:
                 self._executor_arrival(number)
-        if self._deferred and self._offers_made:
+        if self._again:
             self._offer_again()
         return True
 
@@ -156,11 +161,11 @@ class PlainRun(PlainState):
             self._down -= 1
             self._pool[int(outage["executor"])] = None
             self._offers_made = True
-            self._offer(list(self._pool), len(self._pool), NO_JOB)
+            self._offer_parked(self._pool, NO_JOB)
         else:
             self._down += 1
             self._fail(int(outage["executor"]))
-            self._offer_again()
+            self._again = self._offers_made = True
 
     def _fail(self, number: int) -> None:
         """Take a failed executor out of everything it is in."""
@@ -209,7 +214,7 @@ class PlainRun(PlainState):
             if not last[1]:
                 stage.promises.pop()
             over -= 1
-            if last[0] == NO_STAGE:
+            if last[0] in (NO_STAGE, DEFERRED):
                 continue
             target = self._stages[last[0]]
             target.promised -= 1
@@ -234,8 +239,7 @@ class PlainRun(PlainState):
         self._queue_changed()
         if offer:
             self._offers_made = True
-            if self._pool:
-                self._offer(list(self._pool), len(self._pool), NO_JOB)
+            self._offer_parked(self._pool, NO_JOB)
 
     def _make_runnable(self, stage: StageState) -> None:
         stage.rank = self._ranks
@@ -270,11 +274,12 @@ class PlainRun(PlainState):
             self._start(number, stage)
             return
         self._offers_made = True
+        present = stage.present
+        followed = bool(stage.promises)
+        self._again |= followed and stage.promises[0][0] == DEFERRED
         if runnable:
             self._after_stage(number, stage)
             return
-        present = stage.present
-        followed = bool(stage.promises)
         if followed:
             self._keep_promises([number], stage.promises)
         if not stage.job.open_stages:
@@ -288,8 +293,7 @@ class PlainRun(PlainState):
             self._keep_promises([number], stage.promises)
         else:
             self._park(number, job)
-        if job.parked:
-            self._offer(list(job.parked), len(job.parked), job.number)
+        self._offer_parked(job.parked, job.number)
 
     def _executor_arrival(self, number: int) -> None:
         worker = self._workers[number]
@@ -308,7 +312,7 @@ class PlainRun(PlainState):
         elif stage.rank >= 0:
             self._start(number, stage)
         else:
-            self._park(number, stage.job)
+            self._park_before(number, stage)
 
     def _end_job(self, job: JobState) -> None:
         job.ended_ms = self.now_ms
@@ -330,6 +334,8 @@ class PlainRun(PlainState):
         """Ask for ``count`` executors, of which ``free`` can go at once."""
         if not free:
             return
+        for number in free:
+            self._workers[number].asked = self._moment
         worker = self._workers[free[0]]
         promises = self._pool_promises
         if worker.stage is not None:
@@ -349,7 +355,9 @@ class PlainRun(PlainState):
         if grant.stage == NO_STAGE:
             self._deferred |= grant.deferred
             self.record.deferrals += grant.deferred
-            promises.append([NO_STAGE, self.offered])
+            # Where executors fail, work that there is not now may be lost and back before the promise is followed.
+            waits = grant.deferred or self.cluster.executors_fail
+            promises.append([DEFERRED if waits else NO_STAGE, self.offered])
             self.offered = 0
             return
         if grant.executors < 1 or not 0 <= grant.stage < len(self._stages):
@@ -390,7 +398,7 @@ class PlainRun(PlainState):
 
     def _follow(self, number: int, target: int) -> None:
         worker = self._workers[number]
-        if target == NO_STAGE:
+        if target in (NO_STAGE, DEFERRED):
             self._park(number, worker.job if worker.job is not None and worker.job.unstarted else None)
             return
         stage = self._stages[target]
@@ -404,11 +412,23 @@ class PlainRun(PlainState):
         elif stage.rank >= 0:
             self._start(number, stage)
         else:
-            self._park(number, stage.job)
+            self._park_before(number, stage)
+
+    def _park_before(self, number: int, stage: StageState) -> None:
+        """Park in front of a stage whose parents have not ended; they may have lost tasks that nobody else takes."""
+        self._deferred |= self.cluster.executors_fail
+        self._park(number, stage.job)
+
+    def _offer_parked(self, parked: Iterable[int], source: int) -> None:
+        """Offer those parked in a job, or in the pool, that were not offered in this event."""
+        free = [number for number in parked if self._workers[number].asked != self._moment]
+        self._offer(free, len(free), source)
 
     def _offer_again(self) -> None:
-        self._deferred = False
-        self._offer(list(self._pool), len(self._pool), NO_JOB)
-        for number in list(self._live):
-            parked = self._jobs[number].parked
-            self._offer(list(parked), len(parked), number)
+        """Offer all idle executors, now or at the next event that brings offers."""
+        if not self._offers_made:
+            self._deferred = True
+            return
+        self._offer_parked(self._pool, NO_JOB)
+        for number in self._live:
+            self._offer_parked(self._jobs[number].parked, number)

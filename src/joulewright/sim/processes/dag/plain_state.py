@@ -49,7 +49,8 @@ class PlainState(AbstractDagView):
         self._heap: list[tuple[int, int, int]] = []
         self._sequence = self._ranks = self._busy = 0
         self._chosen: set[int] = set()
-        self._deferred = self._offers_made = False
+        self._deferred = self._again = self._offers_made = False
+        self._moment = 0
         self.record = RunRecord(len(jobs))
 
     def _build(self, jobs: Sequence[DagJob]) -> None:

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from joulewright.errors import TraceError
 from joulewright.model.dag import DagCluster, DagJob, DagSignal
-from joulewright.model.timeline import FloatArray
-
-IntArray = NDArray[np.int64]
+from joulewright.model.timeline import FloatArray, IntArray
 
 
 def _no_times() -> IntArray:

@@ -6,19 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from joulewright.errors import PolicyError, ScenarioError
 from joulewright.model.dag import DagJob, DagLinks, DagSignal, DagSite, check_jobs
-from joulewright.model.timeline import FloatArray
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.policy.citations import sources_of
 from joulewright.policy.dag.base import AbstractDagScheduler
 from joulewright.policy.dag.placement import AbstractDagPlacement, SiteNow, make_dag_placement
 from joulewright.sim.processes.dag.outages import down_times
 from joulewright.sim.processes.dag.result import DagRun, busy_per_step
 from joulewright.sim.processes.dag.simulate import Engine, Loop, check_seed_and_engine, collect, make_loop
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,8 @@ from collections import deque
 from joulewright.model.dag import DagJob, WaveTable
 
 NO_TASK = -1
+DEFERRED = -2
+"""Target of a promise to wait and be offered again; ``NO_STAGE`` is one to wait."""
 
 
 class StageState:
@@ -60,7 +62,7 @@ class JobState:
 class ExecutorState:
     """State of an executor."""
 
-    __slots__ = ("attempt", "failing", "job", "moving", "moving_to", "row", "running", "stage", "task")
+    __slots__ = ("asked", "attempt", "failing", "job", "moving", "moving_to", "row", "running", "stage", "task")
 
     def __init__(self) -> None:
         self.job: JobState | None = None
@@ -70,3 +72,4 @@ class ExecutorState:
         self.moving = False
         self.failing = False
         self.task, self.attempt, self.row = NO_TASK, 0, -1
+        self.asked = -1

@@ -5,9 +5,10 @@ from __future__ import annotations
 from joulewright.sim.compiler import compiled, inlined
 from joulewright.sim.processes.dag.arrays import World
 from joulewright.sim.processes.dag.durations import REST
-from joulewright.sim.processes.dag.kernels.executors import attempt, fall_back, join, park, start, unpark
+from joulewright.sim.processes.dag.kernels.executors import attempt, fall_back, join, park, park_before, start, unpark
 from joulewright.sim.processes.dag.kernels.offers import keep_promises, offer, offer_parked
 from joulewright.sim.processes.dag.kernels.schedulers import green_quota
+from joulewright.sim.processes.dag.state import DEFERRED
 
 
 @compiled
@@ -73,6 +74,7 @@ def stage_drained(w: World, number: int, at: int, runnable: bool) -> None:
     owner, present, followed = stage.job, stage.present, stage.promise_head >= 0
     w.free[0] = number
     if followed:
+        run.again |= w.promises[stage.promise_head].stage == DEFERRED
         keep_promises(w, 1, at, owner)
     if runnable:
         if not followed:
@@ -138,14 +140,16 @@ def executor_arrival(w: World, number: int) -> None:
     elif stage.rank >= 0:
         start(w, number, target)
     else:
-        park(w, number, stage.job)
+        park_before(w, number, stage.job)
 
 
 @compiled
 def offer_again(w: World) -> None:
-    """Offer all idle executors."""
+    """Offer all idle executors, now or at the next event that brings offers."""
     run = w.run[0]
-    run.deferred = 0
+    if run.offers_made == 0:
+        run.deferred = 1
+        return
     offer_parked(w, w.jobs.size - 1)
     # No job arrives or ends in an offer.
     for index in range(run.live):

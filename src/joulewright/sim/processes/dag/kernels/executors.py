@@ -74,6 +74,13 @@ def park(w: World, number: int, job: int) -> None:
 
 
 @inlined
+def park_before(w: World, number: int, job: int) -> None:
+    """Park in front of a stage whose parents have not ended; they may have lost tasks that nobody else takes."""
+    w.run[0].deferred |= w.rule[0].executors_fail
+    park(w, number, job)
+
+
+@inlined
 def move(w: World, number: int, target: int) -> None:
     """Set out for a stage of another job."""
     worker, stage, run = w.executors[number], w.stages[target], w.run[0]

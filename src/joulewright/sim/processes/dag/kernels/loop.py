@@ -75,7 +75,8 @@ def _stamped(stamp: int) -> Callable[[World], None]:
             if time >= step_end:
                 run.step = min(time // rule.step_ms, last_step)
                 step_end = (time // rule.step_ms + 1) * rule.step_ms
-            run.offers_made = 0
+            run.moment += 1
+            run.again, run.deferred, run.offers_made = run.deferred, 0, 0
             if outside == time:
                 if _arrival_ms(w) == time:
                     arrive(w, True)
@@ -92,7 +93,7 @@ def _stamped(stamp: int) -> Callable[[World], None]:
                     executor_arrival(w, number)
                 if w.keys[run.leaves + number] == key:
                     set_key(w, number, NEVER)
-            if run.deferred and run.offers_made:
+            if run.again:
                 offer_again(w)
 
     return dag_kernel

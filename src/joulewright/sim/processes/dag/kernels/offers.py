@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from joulewright.sim.compiler import compiled, inlined
 from joulewright.sim.processes.dag.arrays import World
-from joulewright.sim.processes.dag.kernels.executors import fall_back, move, park, start, unpark
+from joulewright.sim.processes.dag.kernels.executors import fall_back, move, park, park_before, start, unpark
 from joulewright.sim.processes.dag.kernels.frontier import held, unassigned
 from joulewright.sim.processes.dag.kernels.schedulers import answer
+from joulewright.sim.processes.dag.state import DEFERRED
 
 
 @inlined
@@ -45,6 +46,8 @@ def offer(w: World, free: int, count: int, source: int) -> None:
     run.source, run.offered = source, count
     run.active, run.busy = run.working - (count - free), run.working
     run.round += 1
+    for index in range(free):
+        w.executors[w.free[index]].asked = run.moment
     while run.offered > 0:
         at, amount, deferred = answer(w)
         run.answers += 1
@@ -52,7 +55,9 @@ def offer(w: World, free: int, count: int, source: int) -> None:
             if deferred:
                 run.deferred = 1
                 run.deferrals += 1
-            promise(w, from_stage, from_job, -1, run.offered)
+            # Where executors fail, work that there is not now may be lost and back before the promise is followed.
+            waits = deferred or w.rule[0].executors_fail
+            promise(w, from_stage, from_job, DEFERRED if waits else -1, run.offered)
             break
         stage = w.stages[at]
         job = w.jobs[stage.job]
@@ -116,16 +121,17 @@ def follow(w: World, number: int, target: int) -> None:
     elif stage.rank >= 0:
         start(w, number, target)
     else:
-        park(w, number, stage.job)
+        park_before(w, number, stage.job)
 
 
 @compiled
 def offer_parked(w: World, at: int) -> None:
-    """Offer all that are parked in a job, or in the pool."""
-    pool = w.jobs[at]
+    """Offer those parked in a job, or in the pool, that were not offered in this event."""
+    pool, moment = w.jobs[at], w.run[0].moment
     free, number = 0, pool.parked_head
     while number >= 0:
-        w.free[free] = number
-        free += 1
+        if w.executors[number].asked != moment:
+            w.free[free] = number
+            free += 1
         number = w.executors[number].after
     offer(w, free, free, at if at < w.jobs.size - 1 else -1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from joulewright.sim.compiler import compiled
 from joulewright.sim.processes.dag.arrays import World
-from joulewright.sim.processes.dag.kernels.events import offer_again
 from joulewright.sim.processes.dag.kernels.executors import join, leave_job, leave_stage, unpark
 from joulewright.sim.processes.dag.kernels.keys import NEVER, set_key
 from joulewright.sim.processes.dag.kernels.offers import offer_parked
@@ -26,7 +25,7 @@ def outage(w: World) -> None:
     else:
         run.down += 1
         _fail(w, number)
-        offer_again(w)
+        run.again = run.offers_made = 1
 
 
 @compiled
