@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.registry import Measurement, case
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 from joulewright.policy.online import (
     ConversionProgram,
     KSearch,

@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from benchmarks.registry import Measurement, case
-from joulewright.model import Fleet, FloatArray, Scenario, Site, Timeline, TrainingJob
+from joulewright.model import Fleet, Scenario, Site, Timeline, TrainingJob
+from joulewright.model.timeline import FloatArray
 from joulewright.policy.decision import JobAction
 from joulewright.sim.kernel import Kernel
 from joulewright.sim.processes.jobs import JobProcess

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from joulewright.model import Battery, FloatArray, GridConnection, RenewablePlant, Scenario, Site, Timeline
+from joulewright.model import Battery, GridConnection, RenewablePlant, Scenario, Site, Timeline
+from joulewright.model.timeline import FloatArray
 
 OPTIMA = {
     24: 2825.250957783112,

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 from joulewright.physics.clc_battery import ClcBattery
 from joulewright.sim.microgrid import (
     SimpleBattery,

@@ -23,7 +23,6 @@ from joulewright.model import (
     DemandWindow,
     Fleet,
     FlexibleConnection,
-    FloatArray,
     Generator,
     GeneratorSchedule,
     GridConnection,
@@ -45,6 +44,7 @@ from joulewright.model import (
     Timeline,
     TrainingJob,
 )
+from joulewright.model.timeline import FloatArray
 from joulewright.plan.result import Duals, PlanResult
 
 START = datetime(2022, 7, 4, tzinfo=UTC)

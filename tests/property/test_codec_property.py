@@ -16,7 +16,6 @@ from hypothesis.extra import numpy as numpy_strategies
 from joulewright.io.codec import decode, encode
 from joulewright.model import (
     BatterySchedule,
-    FloatArray,
     GeneratorSchedule,
     JobSchedule,
     Route,
@@ -25,6 +24,7 @@ from joulewright.model import (
     ServiceSchedule,
     SiteSchedule,
 )
+from joulewright.model.timeline import FloatArray
 
 NAMES = st.text(max_size=6)
 SHAPES = numpy_strategies.array_shapes(min_dims=1, max_dims=2, min_side=0, max_side=4)

@@ -15,7 +15,8 @@ import pytest
 from joulewright.account import Ledger, settle
 from joulewright.errors import DataError, Diagnostic
 from joulewright.io.codec import decode, encode
-from joulewright.model import BoolArray, FloatArray, Link, Scenario, Schedule
+from joulewright.model import Link, Scenario, Schedule
+from joulewright.model.timeline import BoolArray, FloatArray
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,6 +88,7 @@ def test_plan_and_simulation(files: Any) -> None:
         (PROFILE + 'tpot = "1 ms"\n', "S016", "no accelerator of the sites can serve"),
         (PROFILE + 'precision = "fp5"\n', "S016", "no accelerator of the sites can serve"),
         (PROFILE + 'power_cap = "50 W"\n', "S016", "no accelerator of the sites can serve"),
+        (PROFILE + 'power_cap = "100 W"\n', "S016", "no accelerator of the sites can serve"),
         (PROFILE.replace("500", "0"), "P001", "0 is out of range; allowed is > 0"),
         (PROFILE.replace("500", "500000"), "S016", "no accelerator of the sites can serve"),
         ("", "S003", "has no throughput"),
@@ -130,6 +131,13 @@ def test_a_fleet_with_powers_of_its_own_has_a_curve_of_its_own(files: Any) -> No
     assert 0.5 * before.rate_token_s[-1] < after.rate_token_s[-1] < before.rate_token_s[-1]
     capped = with_profile(files, 'power_cap = "400 W"\n').inference[0].curves["H100-SXM"]
     assert capped.rate_token_s == pytest.approx(after.rate_token_s)
+
+
+def test_a_fleet_below_the_floor_of_caps_cannot_serve(files: Any) -> None:
+    scenario = files.read((PLAIN, PROFILE), (H100, H100 + 'active_power = "120 W"\nidle_power = "60 W"\n'))
+    (note,) = [item for item in scenario.diagnostics if item.code == "S016"]
+    assert "power_cap_w is 120 W on H100-SXM; allowed is above 183.75 W" in note.help
+    assert set(scenario.inference[0].curves) == {"A100-SXM"}
 
 
 def test_a_fleet_that_may_draw_more_than_the_catalogue_says_is_not_limited(files: Any) -> None:

@@ -10,16 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from joulewright.model import (
-    Battery,
-    DemandWindow,
-    FloatArray,
-    Generator,
-    InferenceService,
-    Scenario,
-    Site,
-    TrainingJob,
-)
+from joulewright.model import Battery, DemandWindow, Generator, InferenceService, Scenario, Site, TrainingJob
+from joulewright.model.timeline import FloatArray
 
 _MTOKEN_PER_TOKEN_S_HOUR = 3600.0 / 1e6
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from joulewright.model import BoolArray, Scenario, Schedule
+from joulewright.model import Scenario, Schedule
+from joulewright.model.timeline import BoolArray
 
 _THRESHOLD_MW = 1e-6
 

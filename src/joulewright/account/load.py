@@ -7,17 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from joulewright.model import (
-    Fleet,
-    FloatArray,
-    InferenceService,
-    Route,
-    Scenario,
-    Schedule,
-    Segment,
-    Site,
-    TrainingJob,
-)
+from joulewright.model import Fleet, InferenceService, Route, Scenario, Schedule, Segment, Site, TrainingJob
+from joulewright.model.timeline import FloatArray
 from joulewright.physics.serving import serving_draw
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from joulewright.model import Battery, BatterySchedule, FloatArray, MarketFactors, Site, SiteSchedule
+from joulewright.model import Battery, BatterySchedule, MarketFactors, Site, SiteSchedule
+from joulewright.model.timeline import FloatArray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

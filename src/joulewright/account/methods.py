@@ -18,7 +18,8 @@ import numpy as np
 from joulewright.account.ledger import Ledger, settle
 from joulewright.account.load import site_load
 from joulewright.account.matching import carbon_free_share, clean_supply, self_matched_annual, self_matched_hourly
-from joulewright.model import CarbonScope, FloatArray, MarketFactors, Scenario, Schedule, Site
+from joulewright.model import CarbonScope, MarketFactors, Scenario, Schedule, Site
+from joulewright.model.timeline import FloatArray
 
 if TYPE_CHECKING:
     import polars

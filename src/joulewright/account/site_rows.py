@@ -10,7 +10,8 @@ import numpy as np
 from joulewright.account import coefficients
 from joulewright.account.entry import LedgerRow
 from joulewright.account.load import SiteLoad
-from joulewright.model import BoolArray, FloatArray, Generator, Scenario, Site, SiteSchedule
+from joulewright.model import Generator, Scenario, Site, SiteSchedule
+from joulewright.model.timeline import BoolArray, FloatArray
 
 
 def site_rows(scenario: Scenario, site: Site, flows: SiteSchedule, load: SiteLoad) -> Iterator[LedgerRow]:

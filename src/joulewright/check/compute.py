@@ -10,7 +10,8 @@ import numpy as np
 
 from joulewright.check.span import begin, freed
 from joulewright.check.violation import Judge, Limit, Violation
-from joulewright.model import Fleet, FloatArray, InferenceService, Scenario, Schedule, ServiceSchedule
+from joulewright.model import Fleet, InferenceService, Scenario, Schedule, ServiceSchedule
+from joulewright.model.timeline import FloatArray
 
 _DECIMALS = 6
 """Of positions in steps: changes closer than that are at the same time."""

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from joulewright.check.violation import Judge, Limit, Violation
-from joulewright.model import FloatArray, Scenario, Schedule, Site, SiteSchedule
+from joulewright.model import Scenario, Schedule, Site, SiteSchedule
+from joulewright.model.timeline import FloatArray
 
 
 def energy(

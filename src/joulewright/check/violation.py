@@ -8,7 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from joulewright.model import FloatArray, Timeline
+from joulewright.model import Timeline
+from joulewright.model.timeline import FloatArray
 
 _SENSE_TEXT = {"at most": "the limit is", "at least": "the least allowed is", "equal": "it must be"}
 

@@ -15,7 +15,8 @@ from joulewright.io.series.convert import column_unit
 from joulewright.io.series.findings import Findings
 from joulewright.io.series.opening import open_table
 from joulewright.io.series.table import ColumnTable
-from joulewright.model import FloatArray, Timeline
+from joulewright.model import Timeline
+from joulewright.model.timeline import FloatArray
 from joulewright.policy.forecast import RecordedForecaster, RecordedSeries
 
 _DIMENSIONS = {

@@ -12,7 +12,6 @@ import polars as pl
 
 from joulewright.account import site_load
 from joulewright.model import (
-    FloatArray,
     InferenceService,
     Scenario,
     Schedule,
@@ -22,6 +21,7 @@ from joulewright.model import (
     SiteSchedule,
     TrainingJob,
 )
+from joulewright.model.timeline import FloatArray
 from joulewright.physics.serving import serving_draw
 
 INSTANT = pl.Datetime("us", "UTC")

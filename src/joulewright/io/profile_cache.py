@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from joulewright.model import FloatArray, Timeline
+from joulewright.model import Timeline
+from joulewright.model.timeline import FloatArray
 
 ENVIRONMENT = "JOULEWRIGHT_CACHE"
 _DIGEST_BYTES = 32

@@ -10,7 +10,8 @@ import numpy as np
 
 from joulewright.account import coefficients, site_load
 from joulewright.errors import MissingExtraError, ScenarioError
-from joulewright.model import Battery, FloatArray, Generator, Scenario, Schedule, Site
+from joulewright.model import Battery, Generator, Scenario, Schedule, Site
+from joulewright.model.timeline import FloatArray
 from joulewright.physics.battery import storage_coefficients
 from joulewright.plan.constraints.commitment import needs_commitment
 from joulewright.plan.result import PlanResult

@@ -14,7 +14,8 @@ import numpy as np
 
 from joulewright.data.synthetic import synthetic_series
 from joulewright.errors import DataError
-from joulewright.model import FloatArray, Timeline
+from joulewright.model import Timeline
+from joulewright.model.timeline import FloatArray
 
 SCENARIO_FILE = "scenario.toml"
 SEED = 7

@@ -7,11 +7,9 @@ from itertools import accumulate, chain
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from joulewright.model.dag_stage import DagStage
-
-IntArray = NDArray[np.int64]
+from joulewright.model.timeline import IntArray
 
 STAGE_COLUMNS = (
     "tasks", "first_task", "path_ms", "parents_at", "parents_end", "children_at", "children_end", "open_parents",

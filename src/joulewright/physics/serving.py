@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from joulewright.model import Fleet, FloatArray, InferenceService
+from joulewright.model import Fleet, InferenceService
+from joulewright.model.timeline import FloatArray
 
 _WHOLE = 1e-9
 """A replica this close to full, relative to the number of replicas, counts as full."""

@@ -9,9 +9,9 @@ from datetime import timedelta
 import numpy as np
 
 from joulewright.model import Battery, Fleet, InferenceService, Scenario, Site, TrainingJob
+from joulewright.model.timeline import IntArray
 from joulewright.plan.constraints.demand import TOKEN_UNIT
 from joulewright.plan.model import JointProgram
-from joulewright.plan.program import IntArray
 from joulewright.plan.relaxation import Relaxation, Slack
 
 _PENALTY = 1e4

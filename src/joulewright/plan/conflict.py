@@ -11,11 +11,12 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
-from joulewright.model import FloatArray, Scenario, Timeline
+from joulewright.model import Scenario, Timeline
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.plan.constraints.demand import TOKEN_UNIT
 from joulewright.plan.explanation import figure
 from joulewright.plan.model import JointProgram
-from joulewright.plan.program import Block, IntArray, Program
+from joulewright.plan.program import Block, Program
 from joulewright.plan.solver import pass_program
 
 _TIME_S = 10.0

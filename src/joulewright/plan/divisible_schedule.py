@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from joulewright.model import FloatArray, Segment, TrainingJob
+from joulewright.model import Segment, TrainingJob
+from joulewright.model.timeline import FloatArray
 from joulewright.plan.model import JointProgram, Run
 
 

@@ -8,15 +8,8 @@ import numpy as np
 
 from joulewright.account import site_load
 from joulewright.errors import InfeasibleError
-from joulewright.model import (
-    BatterySchedule,
-    FloatArray,
-    GeneratorSchedule,
-    Scenario,
-    Schedule,
-    Site,
-    SiteSchedule,
-)
+from joulewright.model import BatterySchedule, GeneratorSchedule, Scenario, Schedule, Site, SiteSchedule
+from joulewright.model.timeline import FloatArray
 from joulewright.physics.battery import storage_coefficients
 from joulewright.plan.formulation import build
 from joulewright.plan.options import PlanOptions

@@ -9,6 +9,7 @@ import numpy as np
 
 from joulewright.errors import SolverError
 from joulewright.model import Scenario
+from joulewright.model.timeline import FloatArray
 from joulewright.plan.clock import Clock
 from joulewright.plan.formulation import build
 from joulewright.plan.incumbent import opposite_flows, plan_cost
@@ -16,7 +17,7 @@ from joulewright.plan.infeasible import raise_infeasible
 from joulewright.plan.integer import IntegerRun, hold_integers, run_integer
 from joulewright.plan.model import Exclusive, JointProgram
 from joulewright.plan.options import PlanOptions
-from joulewright.plan.program import FloatArray, Program
+from joulewright.plan.program import Program
 from joulewright.plan.result import Status
 from joulewright.plan.solver import pass_program, read_solution
 from joulewright.plan.strategy import Outcome

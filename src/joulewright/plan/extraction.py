@@ -8,7 +8,6 @@ import numpy as np
 
 from joulewright.model import (
     BatterySchedule,
-    FloatArray,
     GeneratorSchedule,
     JobSchedule,
     Route,
@@ -18,6 +17,7 @@ from joulewright.model import (
     Site,
     SiteSchedule,
 )
+from joulewright.model.timeline import FloatArray
 from joulewright.physics.battery import storage_coefficients
 from joulewright.plan.constraints.demand import TOKEN_UNIT, serving_head
 from joulewright.plan.constraints.renewables import available_mw

@@ -8,10 +8,10 @@ from itertools import pairwise
 import numpy as np
 
 from joulewright.model import JobSchedule, Schedule, TrainingJob
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.physics.transfer import transfer_h
 from joulewright.plan.inputs import JobGroup
 from joulewright.plan.model import JointProgram, Run
-from joulewright.plan.program import FloatArray, IntArray
 
 
 def integer_values(joint: JointProgram, schedule: Schedule) -> tuple[IntArray, FloatArray]:

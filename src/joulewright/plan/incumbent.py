@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.plan.model import JointProgram
-from joulewright.plan.program import FloatArray, IntArray, Program
+from joulewright.plan.program import Program
 from joulewright.plan.solver import LinearSolution
 
 _BOTH_MW = 1e-6

@@ -10,12 +10,13 @@ import numpy as np
 
 from joulewright.errors import InfeasibleError
 from joulewright.model import Scenario
+from joulewright.model.timeline import IntArray
 from joulewright.plan.changes import candidates, job_changes, job_rows, service_changes
 from joulewright.plan.conflict import Conflict, find_conflict, jobs_of, member, spans, tell
 from joulewright.plan.constraints.demand import TOKEN_UNIT
 from joulewright.plan.explanation import Explanation, Fix, figure
 from joulewright.plan.model import JointProgram
-from joulewright.plan.program import IntArray, Program
+from joulewright.plan.program import Program
 from joulewright.plan.relaxation import Relaxation, Slack, Trial, integer_feasible, lifted, shortage
 
 _TIME_S = 45.0

@@ -8,8 +8,9 @@ from typing import Any
 import highspy
 import numpy as np
 
+from joulewright.model.timeline import FloatArray
 from joulewright.plan.clock import Clock
-from joulewright.plan.program import FloatArray, Program
+from joulewright.plan.program import Program
 from joulewright.plan.solver import LinearSolution, pass_program, read_solution
 from joulewright.plan.work import work_per_iteration
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from joulewright.errors import SolverError
 from joulewright.model import InferenceService, Scenario, Site
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.plan.model import JointProgram
-from joulewright.plan.program import FloatArray, IntArray
 from joulewright.plan.ring import Layout, Ring
 from joulewright.plan.solver import LinearSolution, pass_program, read_solution
 from joulewright.plan.window_arrays import WindowArrays

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from joulewright.model import FloatArray, Scenario
+from joulewright.model import Scenario
+from joulewright.model.timeline import FloatArray
 from joulewright.plan.extraction import Reader
 from joulewright.plan.formulation import build
 from joulewright.plan.free_generators import relax_generators

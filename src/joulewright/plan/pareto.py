@@ -8,13 +8,13 @@ import numpy as np
 
 from joulewright.errors import InfeasibleError
 from joulewright.model import Scenario, Schedule
+from joulewright.model.timeline import FloatArray
 from joulewright.plan.constraints.demand import TOKEN_UNIT
 from joulewright.plan.formulation import build
 from joulewright.plan.holding import integer_values
 from joulewright.plan.model import JointProgram
 from joulewright.plan.options import PlanOptions
 from joulewright.plan.planner import plan
-from joulewright.plan.program import FloatArray
 from joulewright.plan.reduction import reduce_scenario
 from joulewright.plan.relaxation import value_options
 from joulewright.plan.result import PlanResult

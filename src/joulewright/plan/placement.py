@@ -10,7 +10,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from joulewright.account import coefficients
 from joulewright.model import (
-    FloatArray,
     InferenceService,
     JobSchedule,
     Route,
@@ -21,6 +20,7 @@ from joulewright.model import (
     Site,
     TrainingJob,
 )
+from joulewright.model.timeline import FloatArray
 from joulewright.plan.inputs import FleetIndex, Inputs, JobGroup, Placement
 
 _SLACK = 1e-9

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
+from joulewright.model.timeline import FloatArray, IntArray
+
 Labeller = Callable[[int], str]
 
 

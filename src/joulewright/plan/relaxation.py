@@ -12,9 +12,10 @@ import numpy as np
 
 from joulewright.errors import InfeasibleError
 from joulewright.model import Scenario
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.plan.explanation import Fix, figure
 from joulewright.plan.formulation import build
-from joulewright.plan.program import FloatArray, IntArray, Program
+from joulewright.plan.program import Program
 from joulewright.plan.solver import pass_program
 
 Answer = Literal["yes", "no", "unknown"]

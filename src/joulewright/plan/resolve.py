@@ -8,6 +8,7 @@ import numpy as np
 
 from joulewright.account import site_load
 from joulewright.model import Scenario, Schedule
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.plan.clock import Clock
 from joulewright.plan.formulation import build
 from joulewright.plan.guided.rounding import one_way
@@ -18,7 +19,6 @@ from joulewright.plan.inputs import JobGroup
 from joulewright.plan.integer import run_integer
 from joulewright.plan.options import PlanOptions
 from joulewright.plan.placement import Run
-from joulewright.plan.program import FloatArray, IntArray
 from joulewright.plan.solver import LinearSolution
 
 _TIME_S = 20.0

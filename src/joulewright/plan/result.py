@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from joulewright.account import Ledger
 from joulewright.check import Violation
-from joulewright.model import FloatArray, Schedule
+from joulewright.model import Schedule
+from joulewright.model.timeline import FloatArray
 
 Status = Literal["optimal", "gap-reached", "time-limit", "work-limit", "search-ended", "interrupted"]
 

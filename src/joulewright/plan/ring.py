@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from joulewright.plan.program import Block, IntArray, Program
+from joulewright.model.timeline import IntArray
+from joulewright.plan.program import Block, Program
 
 
 class Layout(NamedTuple):

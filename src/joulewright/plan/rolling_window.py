@@ -13,11 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 from joulewright.account import coefficients
 from joulewright.errors import SolverError
 from joulewright.model import Battery, Scenario, Site
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.plan.constraints.assignment import steps_beyond
 from joulewright.plan.constraints.grid import exchange_coefficients
 from joulewright.plan.formulation import build
 from joulewright.plan.model import JointProgram
-from joulewright.plan.program import Block, FloatArray, IntArray, Program, find_block
+from joulewright.plan.program import Block, Program, find_block
 from joulewright.plan.reduction import reduce_scenario
 from joulewright.plan.solver import LinearSolution, pass_program, read_solution
 

@@ -7,12 +7,10 @@ from typing import Any
 
 import highspy
 import numpy as np
-from numpy.typing import NDArray
 
 from joulewright.errors import SolverError
+from joulewright.model.timeline import FloatArray
 from joulewright.plan.program import Program
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

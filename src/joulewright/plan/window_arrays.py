@@ -9,6 +9,7 @@ import numpy as np
 
 from joulewright.account import coefficients
 from joulewright.model import Battery, Generator, InferenceService, Scenario, Site
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.plan.constraints.demand import TOKEN_UNIT, route_demand, serving_head
 from joulewright.plan.constraints.grid import exchange_coefficients
 from joulewright.plan.constraints.renewables import available_mw
@@ -16,7 +17,7 @@ from joulewright.plan.formulation import build
 from joulewright.plan.free_generators import relax_generator, relax_generators
 from joulewright.plan.inputs import RouteIndex
 from joulewright.plan.model import JointProgram
-from joulewright.plan.program import Block, FloatArray, IntArray, Program, find_block
+from joulewright.plan.program import Block, Program, find_block
 
 
 class WindowArrays:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
-from joulewright.model import FloatArray, Generator, Scenario, Site, TrainingJob
+from joulewright.model import Generator, Scenario, Site, TrainingJob
+from joulewright.model.timeline import FloatArray
 from joulewright.physics.generator import OutputRange, output_range
 
 JobStatus = Literal["waiting", "running", "paused", "moving"]

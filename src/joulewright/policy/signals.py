@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from joulewright.model import FloatArray, GridConnection, InferenceService, Scenario, Site
+from joulewright.model import GridConnection, InferenceService, Scenario, Site
+from joulewright.model.timeline import FloatArray
 
 
 def signal_series(scenario: Scenario) -> dict[str, FloatArray]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 from joulewright.report.clock import span_text
 from joulewright.report.numbers import compact, percent, quantity, tonnes
 from joulewright.report.view import ReportView

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 from joulewright.report.figure import Chart, Figures, LegendEntry
 from joulewright.report.markup import Markup, element, table
 from joulewright.report.numbers import number

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 from joulewright.report.blobs import Blobs
 from joulewright.report.markup import Attribute, Child, Markup, details, element
 

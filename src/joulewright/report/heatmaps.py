@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 from joulewright.report.clock import Instants, zone_label
 from joulewright.report.figure import Chart, Figures, view_selector
 from joulewright.report.markup import Markup, element, table

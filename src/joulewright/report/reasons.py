@@ -8,7 +8,8 @@ import numpy as np
 
 from joulewright.account.load import running_fraction
 from joulewright.check.span import begin, stop
-from joulewright.model import Fleet, FloatArray, JobSchedule, Segment, Site, TrainingJob
+from joulewright.model import Fleet, JobSchedule, Segment, Site, TrainingJob
+from joulewright.model.timeline import FloatArray
 from joulewright.report.clock import at_position, span_text, stamp
 from joulewright.report.course import course_of, course_text
 from joulewright.report.numbers import compact, percent, plural, quantity, tonnes

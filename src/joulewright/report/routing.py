@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from joulewright.model import FloatArray, InferenceService, ServiceSchedule
+from joulewright.model import InferenceService, ServiceSchedule
+from joulewright.model.timeline import FloatArray
 from joulewright.report.figure import Chart, Figures, LegendEntry, panel
 from joulewright.report.markup import Markup, element, table
 from joulewright.report.numbers import number, percent, plain

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 from joulewright.report.clock import zone_label
 from joulewright.report.figure import Chart, Figures, LegendEntry, panel
 from joulewright.report.markup import Markup, table

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 from joulewright.report.clock import span_text
 from joulewright.report.figure import Chart, Figures, Selector, panel
 from joulewright.report.markup import Markup, table

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from joulewright.model import FloatArray, Timeline
+from joulewright.model import Timeline
+from joulewright.model.timeline import FloatArray
 from joulewright.report.figure import Selector
 from joulewright.report.palette import site_key
 from joulewright.study.result import ORACLE, Band, Estimate, PolicySummary, RunOutcome, StudyResult

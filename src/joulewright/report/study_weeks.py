@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 from joulewright.report.figure import Chart, Figures, panel
 from joulewright.report.happenings import told
 from joulewright.report.markup import Child, Markup, table

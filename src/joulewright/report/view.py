@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from joulewright.account import Ledger, SiteLoad, site_load
-from joulewright.model import FloatArray, JobRecord, Scenario, Schedule, Site, SiteSchedule
+from joulewright.model import JobRecord, Scenario, Schedule, Site, SiteSchedule
+from joulewright.model.timeline import FloatArray
 from joulewright.plan.result import Duals, PlanResult
 from joulewright.report.clock import Instants, local_starts, offsets, zone_label, zone_of
 from joulewright.report.palette import site_key

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 import numpy as np
 
 from joulewright.account.coefficients import grid_coefficients
-from joulewright.model import BoolArray, DemandWindow, Event, FloatArray, Scenario, Site, scenario_window
+from joulewright.model import DemandWindow, Event, Scenario, Site, scenario_window
 from joulewright.model.disturbance import event_steps
+from joulewright.model.timeline import BoolArray, FloatArray
 from joulewright.policy.forecast.base import AbstractForecastSource
 from joulewright.policy.forecast.telemetry import last_known, stale_steps
 from joulewright.policy.observation import AbstractForecast, JobObservation, Observation, SiteObservation

@@ -14,16 +14,8 @@ import numpy as np
 
 from joulewright.account import settle
 from joulewright.errors import DataError
-from joulewright.model import (
-    Clip,
-    FloatArray,
-    Happening,
-    JobRecord,
-    JobSchedule,
-    Scenario,
-    Schedule,
-    Trajectory,
-)
+from joulewright.model import Clip, Happening, JobRecord, JobSchedule, Scenario, Schedule, Trajectory
+from joulewright.model.timeline import FloatArray
 from joulewright.sim.metrics import RunningTotals
 from joulewright.sim.rows import Block, Layout
 

@@ -8,15 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from joulewright.account import SiteLoad
-from joulewright.model import (
-    BatterySchedule,
-    FloatArray,
-    GeneratorSchedule,
-    Scenario,
-    ServiceSchedule,
-    Site,
-    SiteSchedule,
-)
+from joulewright.model import BatterySchedule, GeneratorSchedule, Scenario, ServiceSchedule, Site, SiteSchedule
+from joulewright.model.timeline import FloatArray
 from joulewright.sim.serving import Lane
 
 _COMMON = (

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from joulewright.io.frames import site_series
-from joulewright.model import FloatArray, Scenario, Schedule, Site, Timeline
+from joulewright.model import Scenario, Schedule, Site, Timeline
+from joulewright.model.timeline import FloatArray
 from joulewright.study.result import BAND_QUANTITIES, Band
 
 _BINS_H = (1.0, 24.0, 168.0)

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from joulewright.errors import ScenarioError
-from joulewright.model import FloatArray, Happening, Timeline
+from joulewright.model import Happening, Timeline
+from joulewright.model.timeline import FloatArray
 
 IntervalMethod = Literal["t", "bootstrap"]
 TestName = Literal["paired-t", "wilcoxon"]

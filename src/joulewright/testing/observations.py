@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from joulewright.errors import PolicyError
-from joulewright.model import FloatArray, Scenario, Site, scenario_window
+from joulewright.model import Scenario, Site, scenario_window
+from joulewright.model.timeline import FloatArray
 from joulewright.policy.base import PolicyFacts
 from joulewright.policy.observation import (
     AbstractForecast,

@@ -19,7 +19,6 @@ from joulewright.model import (
     CarbonPolicy,
     DemandWindow,
     Fleet,
-    FloatArray,
     Generator,
     GridConnection,
     InferenceService,
@@ -33,6 +32,7 @@ from joulewright.model import (
     Timeline,
     TrainingJob,
 )
+from joulewright.model.timeline import FloatArray
 
 START = datetime(2022, 7, 4, tzinfo=UTC)
 STEPS = 12

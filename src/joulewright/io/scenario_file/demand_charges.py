@@ -9,7 +9,8 @@ import numpy as np
 from joulewright.io.scenario_file.document import Document
 from joulewright.io.scenario_file.horizon import LocalCalendar, local_calendar, month_hours
 from joulewright.io.scenario_file.tables import Table
-from joulewright.model import BoolArray, DemandWindow, Location, Timeline
+from joulewright.model import DemandWindow, Location, Timeline
+from joulewright.model.timeline import BoolArray
 
 
 def demand_windows(

@@ -11,16 +11,9 @@ from joulewright.io.scenario_file.demand_charges import demand_windows
 from joulewright.io.scenario_file.fields import tables
 from joulewright.io.scenario_file.signals import SignalReader
 from joulewright.io.scenario_file.tables import Table, reference_signal
-from joulewright.model import (
-    BoolArray,
-    CarbonIntensity,
-    FlexibleConnection,
-    FloatArray,
-    GridConnection,
-    Location,
-    MarketFactors,
-)
+from joulewright.model import CarbonIntensity, FlexibleConnection, GridConnection, Location, MarketFactors
 from joulewright.model.disturbance import SiteEvents
+from joulewright.model.timeline import BoolArray, FloatArray
 
 
 def read_grid(

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from joulewright.io.scenario_file.document import Document, FieldError
 from joulewright.io.scenario_file.tables import Table
-from joulewright.model import FloatArray, Timeline
+from joulewright.model import Timeline
+from joulewright.model.timeline import FloatArray
 
 _MOST_STEPS = 10_000_000
 _DAY_S = 86_400

@@ -12,7 +12,8 @@ from joulewright.io.scenario_file.document import Document
 from joulewright.io.scenario_file.signals import SignalReader
 from joulewright.io.scenario_file.tables import Table
 from joulewright.io.scenario_file.weather import Weather
-from joulewright.model import FloatArray, Location, RenewablePlant, Timeline
+from joulewright.model import Location, RenewablePlant, Timeline
+from joulewright.model.timeline import FloatArray
 
 _PHYSICS = "joulewright.physics."
 _SOLAR_MODULES = tuple(_PHYSICS + name for name in ("solar", "sun", "irradiance", "pvlib_model", "sam_model"))

@@ -12,7 +12,8 @@ from joulewright.io.scenario_file.document import Document
 from joulewright.io.scenario_file.fields import Field
 from joulewright.io.scenario_file.tables import Signal
 from joulewright.io.series import SeriesReference, read_series
-from joulewright.model import FloatArray, Timeline
+from joulewright.model import Timeline
+from joulewright.model.timeline import FloatArray
 from joulewright.units import internal_unit
 
 

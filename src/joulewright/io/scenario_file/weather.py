@@ -11,7 +11,8 @@ from joulewright.errors import ScenarioError
 from joulewright.io.scenario_file.document import Document
 from joulewright.io.scenario_file.signals import SignalReader
 from joulewright.io.scenario_file.tables import Table, with_shared_reference
-from joulewright.model import FloatArray, Location
+from joulewright.model import Location
+from joulewright.model.timeline import FloatArray
 
 SERIES = ("temperature", "cloud_cover", "wind_speed", "humidity", "pressure", "ghi", "dni", "dhi")
 _CHILLER_KEYS = {

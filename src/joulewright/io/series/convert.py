@@ -13,7 +13,7 @@ from joulewright.io.series.findings import SeriesError
 from joulewright.io.series.reference import SeriesReference
 from joulewright.io.series.table import ColumnTable
 from joulewright.io.series.window import Window
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 from joulewright.units import conversion, internal_unit, key_suffix, unit_of_column
 
 _FLOORS = {"carbon_intensity": 0.0, "token_rate": 0.0, "speed": 0.0, "water_intensity": 0.0}

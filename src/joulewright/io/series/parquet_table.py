@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from joulewright.io.series.findings import SeriesError
 from joulewright.io.series.table import MAX_ROWS, ColumnTable, digest
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 
 
 class ParquetTable(ColumnTable):

@@ -16,7 +16,8 @@ from joulewright.io.series.resample import fill_gaps, resample
 from joulewright.io.series.solar_noon import looks_solar, noon_delay_min
 from joulewright.io.series.table import ColumnTable
 from joulewright.io.series.window import Window, check_gaps, cut
-from joulewright.model import FloatArray, Timeline
+from joulewright.model import Timeline
+from joulewright.model.timeline import FloatArray
 
 _LATE_STEPS = 0.6
 """A solar series this many steps off solar noon is taken to carry the other label."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from joulewright.errors import Diagnostic
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 
 Label = Literal["start", "end"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from joulewright.model import BoolArray, FloatArray, Timeline
+from joulewright.model import Timeline
+from joulewright.model.timeline import BoolArray, FloatArray
 
 
 def resample(values: FloatArray, timeline: Timeline, *, first_s: int, step_s: int) -> FloatArray:

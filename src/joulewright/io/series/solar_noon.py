@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 from joulewright.physics.sun import sun_position
 
 _SOLAR = frozenset(["solar", "pv", "sun", "ghi", "dni", "dhi", "irradiance", "radiation", "photovoltaic"])

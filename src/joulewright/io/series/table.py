@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from joulewright.io.series.findings import SeriesError
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 
 MAX_TEXT_BYTES = 256 * 2**20
 MAX_FILE_BYTES = 2 * 2**30

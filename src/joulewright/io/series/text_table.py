@@ -13,7 +13,7 @@ import numpy as np
 
 from joulewright.io.series.findings import SeriesError
 from joulewright.io.series.table import MAX_ROWS, MAX_TEXT_BYTES, TO_PARQUET, ColumnTable, size_text
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 
 GZIP_MAGIC = b"\x1f\x8b"
 _MISSING = frozenset({"", "-", "na", "n/a", "nan", "null", "none"})

@@ -12,7 +12,8 @@ from joulewright.io.series.findings import SeriesError
 from joulewright.io.series.reference import Label
 from joulewright.io.series.resample import gaps
 from joulewright.io.series.table import ColumnTable
-from joulewright.model import BoolArray, Timeline
+from joulewright.model import Timeline
+from joulewright.model.timeline import BoolArray
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,8 @@ from functools import cached_property
 import polars as pl
 
 from joulewright.model.dag import DagCluster, DagJob, DagSignal
-from joulewright.model.timeline import FloatArray
-from joulewright.sim.processes.dag.result import DagRun, IntArray, busy_per_step
+from joulewright.model.timeline import FloatArray, IntArray
+from joulewright.sim.processes.dag.result import DagRun, busy_per_step
 
 
 @dataclass(frozen=True, kw_only=True)

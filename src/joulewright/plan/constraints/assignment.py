@@ -12,10 +12,11 @@ import numpy as np
 
 from joulewright.account import coefficients
 from joulewright.errors import InfeasibleError
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.plan.explanation import Explanation
 from joulewright.plan.inputs import Inputs, JobGroup, Placement
 from joulewright.plan.model import Model, StartColumns
-from joulewright.plan.program import FloatArray, IntArray, Term
+from joulewright.plan.program import Term
 
 
 def add_assignment(model: Model) -> None:

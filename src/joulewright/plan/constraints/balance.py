@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from joulewright.account import coefficients
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 from joulewright.plan.constraints.capacity import idle_power_mw
 from joulewright.plan.model import Model
 from joulewright.plan.program import Term

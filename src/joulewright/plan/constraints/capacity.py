@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 from joulewright.plan.model import Model
 from joulewright.plan.program import Term
 

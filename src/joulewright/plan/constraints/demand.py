@@ -11,7 +11,8 @@ import numpy as np
 
 from joulewright.account import coefficients
 from joulewright.errors import InfeasibleError
-from joulewright.model import FloatArray, Scenario, ServingPoint
+from joulewright.model import Scenario, ServingPoint
+from joulewright.model.timeline import FloatArray
 from joulewright.plan.explanation import Explanation
 from joulewright.plan.inputs import FleetIndex, Inputs, RouteIndex
 from joulewright.plan.model import Model

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from joulewright.account import coefficients
-from joulewright.model import FloatArray, GridConnection, Scenario
+from joulewright.model import GridConnection, Scenario
+from joulewright.model.timeline import FloatArray
 from joulewright.plan.model import Model
 from joulewright.plan.program import Block, Term
 

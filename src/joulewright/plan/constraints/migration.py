@@ -14,9 +14,10 @@ import numpy as np
 
 from joulewright.account import coefficients
 from joulewright.model import TrainingJob
+from joulewright.model.timeline import IntArray
 from joulewright.physics.transfer import transfer_h
 from joulewright.plan.model import Model, Run
-from joulewright.plan.program import Block, IntArray, Labeller, Term
+from joulewright.plan.program import Block, Labeller, Term
 
 FirstAndLast = tuple[IntArray, IntArray]
 """Columns that say on which fleet a job is at the begin and at the end of its window; none is 1 if it is rejected."""

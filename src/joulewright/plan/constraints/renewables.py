@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from joulewright.model import FloatArray, Site
+from joulewright.model import Site
+from joulewright.model.timeline import FloatArray
 from joulewright.plan.model import Model
 from joulewright.plan.program import Term
 

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from joulewright.errors import SolverError
-from joulewright.model.timeline import FloatArray
-
-IntArray = NDArray[np.int64]
+from joulewright.model.timeline import FloatArray, IntArray
 
 _EARLIER = 1e-5
 _LEFT_OVER = 10.0

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.plan.model import JointProgram, StartColumns
-from joulewright.plan.program import FloatArray, IntArray, find_block
+from joulewright.plan.program import find_block
 
 _SLACK = 1e-9
 

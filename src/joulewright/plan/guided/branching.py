@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.plan.guided.board import JobBoard
-from joulewright.plan.program import FloatArray, IntArray, Program
+from joulewright.plan.program import Program
 
 WHOLE = 1e-6
 """Values this close to an integer count as integral."""

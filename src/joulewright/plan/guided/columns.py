@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from joulewright.model.timeline import IntArray
 from joulewright.plan.guided.board import JobBoard
 from joulewright.plan.model import JointProgram
-from joulewright.plan.program import IntArray
 
 _STATES = frozenset({"energy"})
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from joulewright.model.timeline import FloatArray
 from joulewright.plan.guided.board import Assignment, JobBoard
 from joulewright.plan.guided.workbench import Workbench
-from joulewright.plan.program import FloatArray
 from joulewright.plan.solver import LinearSolution
 
 _SURE = 0.999

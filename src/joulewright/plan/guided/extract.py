@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.plan.guided.workbench import row_activity
-from joulewright.plan.program import FloatArray, IntArray, Program
+from joulewright.plan.program import Program
 
 
 def extract(

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.plan.incumbent import Incumbent
-from joulewright.plan.program import FloatArray, IntArray
 
 
 @dataclass(eq=False)

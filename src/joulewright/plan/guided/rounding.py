@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from joulewright.model.timeline import IntArray
 from joulewright.plan.guided.workbench import Workbench
 from joulewright.plan.incumbent import losing_directions
 from joulewright.plan.model import JointProgram
-from joulewright.plan.program import IntArray
 from joulewright.plan.solver import LinearSolution
 
 _INTEGRAL = 1e-6

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import highspy
 import numpy as np
 
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.plan.guided.board import Assignment, JobBoard
 from joulewright.plan.guided.columns import Columns
 from joulewright.plan.guided.dive import DiveOptions, Placed, dive
 from joulewright.plan.guided.extract import extract
 from joulewright.plan.guided.workbench import Workbench
 from joulewright.plan.model import JointProgram
-from joulewright.plan.program import FloatArray, IntArray
 from joulewright.plan.solver import LinearSolution, pass_program, read_solution
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from joulewright.errors import SolverError
 from joulewright.model import Scenario, Schedule
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.plan.clock import Clock
 from joulewright.plan.exact import solve_exact
 from joulewright.plan.formulation import build
@@ -27,7 +28,6 @@ from joulewright.plan.infeasible import raise_infeasible
 from joulewright.plan.integer import run_integer
 from joulewright.plan.model import JointProgram
 from joulewright.plan.options import PlanOptions
-from joulewright.plan.program import FloatArray, IntArray
 from joulewright.plan.result import Status
 from joulewright.plan.solver import LinearSolution
 from joulewright.plan.strategy import Outcome

@@ -17,11 +17,11 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.plan.guided.board import JobBoard
 from joulewright.plan.guided.branching import WHOLE, Side, Split, splits
 from joulewright.plan.guided.rounding import RoundingRule, round_columns
 from joulewright.plan.guided.workbench import Workbench, lagrangian
-from joulewright.plan.program import FloatArray, IntArray
 
 Box = tuple[NDArray[np.signedinteger], NDArray[np.signedinteger]]
 

@@ -8,7 +8,8 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
-from joulewright.plan.program import FloatArray, IntArray, Program
+from joulewright.model.timeline import FloatArray, IntArray
+from joulewright.plan.program import Program
 from joulewright.plan.solver import LinearSolution, pass_program, read_solution
 from joulewright.plan.work import work_per_iteration
 

@@ -9,7 +9,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from joulewright.model import Event, FloatArray, Scenario, Timeline
+from joulewright.model import Event, Scenario, Timeline
+from joulewright.model.timeline import FloatArray
 from joulewright.policy.forecast.place import SignalPlace, signal_places
 from joulewright.policy.forecast.telemetry import last_known, stale_steps
 from joulewright.policy.observation import AbstractForecast

@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from joulewright.model import FloatArray, Timeline
-
-IntArray = NDArray[np.int64]
+from joulewright.model import Timeline
+from joulewright.model.timeline import FloatArray, IntArray
 
 
 class _Running(NamedTuple):

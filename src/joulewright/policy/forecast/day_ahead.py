@@ -9,7 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from joulewright.model import Event, FloatArray, Scenario
+from joulewright.model import Event, Scenario
+from joulewright.model.timeline import FloatArray
 from joulewright.policy.forecast.base import AbstractExpectation, AbstractForecaster, Facts, Knowledge
 from joulewright.policy.forecast.error_paths import KINDS, ErrorPaths
 from joulewright.policy.forecast.issued import ForecastSource

@@ -8,7 +8,7 @@ from typing import get_args
 
 import numpy as np
 
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 from joulewright.policy.forecast.place import SignalKind
 
 KINDS: tuple[SignalKind, ...] = tuple(kind for kind in get_args(SignalKind) if kind != "known")

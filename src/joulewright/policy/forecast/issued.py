@@ -10,16 +10,9 @@ from typing import Any
 import numpy as np
 
 from joulewright.errors import PolicyError
-from joulewright.model import (
-    Event,
-    FlexibleConnection,
-    FloatArray,
-    GridConnection,
-    Scenario,
-    Timeline,
-    cut_series,
-)
+from joulewright.model import Event, FlexibleConnection, GridConnection, Scenario, Timeline, cut_series
 from joulewright.model.disturbance import SIGNAL_EVENTS, SiteEvents, event_steps
+from joulewright.model.timeline import FloatArray
 from joulewright.policy.forecast.base import AbstractExpectation, AbstractForecastSource, Facts, Knowledge
 from joulewright.policy.forecast.place import SignalPlace
 from joulewright.policy.signals import replace_signals

@@ -9,7 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from joulewright.errors import PolicyError
-from joulewright.model import Event, FloatArray, Scenario, scenario_window
+from joulewright.model import Event, Scenario, scenario_window
+from joulewright.model.timeline import FloatArray
 from joulewright.policy.forecast.base import AbstractForecaster, AbstractForecastSource, Knowledge
 from joulewright.policy.forecast.issued import check_step, last_step
 from joulewright.policy.signals import signal_series

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from joulewright.errors import PolicyError
-from joulewright.model import Event, FloatArray, Scenario, Timeline
+from joulewright.model import Event, Scenario, Timeline
+from joulewright.model.timeline import FloatArray
 from joulewright.policy.forecast.base import AbstractForecaster, Facts, Knowledge
 from joulewright.policy.forecast.issued import ForecastSource
 from joulewright.policy.forecast.past import AnalogueExpectation, diurnal_values

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from joulewright.errors import PolicyError
-from joulewright.model import FloatArray, Scenario
+from joulewright.model import Scenario
 from joulewright.model.disturbance import apply_events
+from joulewright.model.timeline import FloatArray
 from joulewright.policy.forecast.base import AbstractForecaster
 from joulewright.policy.forecast.past import PersistenceForecaster
 from joulewright.policy.signals import signal_series

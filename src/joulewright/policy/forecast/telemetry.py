@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from joulewright.model import BoolArray, Event, FloatArray, Scenario
+from joulewright.model import Event, Scenario
 from joulewright.model.disturbance import event_steps
+from joulewright.model.timeline import BoolArray, FloatArray
 from joulewright.policy.signals import signal_keys
 
 

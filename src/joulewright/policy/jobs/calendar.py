@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from joulewright.model import BoolArray, FloatArray, Scenario, Site, TrainingJob
+from joulewright.model import Scenario, Site, TrainingJob
+from joulewright.model.timeline import BoolArray, FloatArray
 from joulewright.policy.dispatch.machine import marginal_cost
 from joulewright.policy.observation import AbstractForecast, JobObservation, Observation, SiteObservation
 from joulewright.policy.routing.waterfill import Place, Room, latency_preference, waterfill

@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from joulewright.model import FloatArray, Scenario
+from joulewright.model import Scenario
+from joulewright.model.timeline import FloatArray
 from joulewright.policy.decision import ActionKind, JobAction
 from joulewright.policy.jobs.calendar import Calendar, Objective
 from joulewright.policy.jobs.task import Key, Task, Terms, candidates, fastest, held_steps, sizes, speed_on, tasks_of

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from joulewright.model import BoolArray, FloatArray
+from joulewright.model.timeline import BoolArray, FloatArray
 
 _TOLERANCE = 1e-9
 

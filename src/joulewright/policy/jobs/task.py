@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from joulewright.model import FloatArray, Scenario
+from joulewright.model import Scenario
+from joulewright.model.timeline import FloatArray
 from joulewright.policy.jobs.calendar import Calendar
 from joulewright.policy.jobs.runs import cheapest_runs, cheapest_sizes, cheapest_start, earliest_runs, earliest_sizes
 from joulewright.policy.observation import JobObservation, Observation

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from joulewright.errors import PolicyError
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 from joulewright.plan.program import Builder, Term
 from joulewright.policy.online.conversion import check_rate
 from joulewright.policy.online.curve import ConversionCurve

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from joulewright.errors import PolicyError
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 from joulewright.policy.online.guarantee import check_bounds, check_switching, increasing_root, lambert
 
 _GRID = 257

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from joulewright.errors import PolicyError
-from joulewright.model import BoolArray, FloatArray
+from joulewright.model.timeline import BoolArray, FloatArray
 from joulewright.policy.online import kernels
 from joulewright.policy.online.exact import checked_starts
 from joulewright.policy.online.guarantee import Guarantee, checked_prices

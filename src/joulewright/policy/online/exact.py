@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from joulewright.errors import PolicyError, SolverError
-from joulewright.model import BoolArray, FloatArray
+from joulewright.model.timeline import BoolArray, FloatArray
 from joulewright.plan.program import Builder, Program, Term
 from joulewright.plan.solver import LinearSolution, pass_program, read_solution
 from joulewright.policy.online import kernels

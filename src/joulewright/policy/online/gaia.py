@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from joulewright.errors import PolicyError
-from joulewright.model import FloatArray
-from joulewright.plan.program import IntArray
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.policy.online.guarantee import checked_prices
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from joulewright.errors import PolicyError
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from joulewright.model import BoolArray, FloatArray
+from joulewright.model.timeline import BoolArray, FloatArray
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

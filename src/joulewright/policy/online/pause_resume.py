@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from joulewright.errors import PolicyError
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 from joulewright.policy.online.double_threshold import AbstractThresholdRule
 from joulewright.policy.online.guarantee import Guarantee, check_bounds, check_switching, check_work
 from joulewright.policy.online.search import geometric_thresholds, maximum_ratio, minimum_ratio

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from joulewright.errors import PolicyError
-from joulewright.model import BoolArray
+from joulewright.model.timeline import BoolArray
 from joulewright.policy.online.guarantee import check_work, checked_prices
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from joulewright.errors import PolicyError
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 from joulewright.plan.program import Builder, Term
 from joulewright.policy.online.exact import slot_label, solve
 from joulewright.policy.online.guarantee import checked_prices

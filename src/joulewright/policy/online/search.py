@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from joulewright.errors import PolicyError
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 from joulewright.policy.online.double_threshold import AbstractThresholdRule, Sense
 from joulewright.policy.online.guarantee import Guarantee, check_bounds, check_work, increasing_root, lambert
 from joulewright.policy.online.worst_ratio import worst_ratio

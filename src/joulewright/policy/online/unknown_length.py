@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from joulewright.errors import PolicyError
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 from joulewright.policy.online.conversion import Roro
 from joulewright.policy.online.guarantee import Guarantee, checked_prices
 

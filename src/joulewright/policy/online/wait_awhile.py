@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from joulewright.errors import PolicyError
-from joulewright.model import BoolArray, FloatArray
+from joulewright.model.timeline import BoolArray, FloatArray
 from joulewright.policy.online import kernels
 from joulewright.policy.online.exact import cheapest_slots, checked_starts
 from joulewright.policy.online.guarantee import check_work, checked_prices

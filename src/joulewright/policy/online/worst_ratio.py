@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 
 
 class WorstCase(NamedTuple):

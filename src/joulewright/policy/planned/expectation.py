@@ -13,7 +13,6 @@ from joulewright.model import (
     CarbonIntensity,
     DemandWindow,
     Fleet,
-    FloatArray,
     Generator,
     GridConnection,
     InferenceService,
@@ -21,6 +20,7 @@ from joulewright.model import (
     Scenario,
     Site,
 )
+from joulewright.model.timeline import FloatArray
 from joulewright.model.window import scenario_window
 from joulewright.physics.battery import storage_coefficients
 from joulewright.policy.observation import Observation, SiteObservation

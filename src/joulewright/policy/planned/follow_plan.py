@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from joulewright.errors import InfeasibleError, PolicyError, SolverError
-from joulewright.model import FloatArray, Route, Scenario, Schedule
+from joulewright.model import Route, Scenario, Schedule
+from joulewright.model.timeline import FloatArray
 from joulewright.plan.options import PlanOptions
 from joulewright.policy.base import AbstractPolicy, Information, PolicyFacts
 from joulewright.policy.decision import PowerDecision, WorkDecision

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from joulewright.model import FloatArray, Route, Scenario
+from joulewright.model import Route, Scenario
+from joulewright.model.timeline import FloatArray
 from joulewright.plan.constraints.demand import serving_head
 from joulewright.plan.inputs import RouteIndex
 from joulewright.plan.model import JointProgram

@@ -11,7 +11,8 @@ import numpy as np
 
 from joulewright.account.coefficients import carbon_price_per_kg
 from joulewright.errors import InfeasibleError, SolverError
-from joulewright.model import FloatArray, InferenceService, JobSchedule, Scenario, TrainingJob
+from joulewright.model import InferenceService, JobSchedule, Scenario, TrainingJob
+from joulewright.model.timeline import FloatArray
 from joulewright.plan.free_generators import relax_generators
 from joulewright.plan.options import PlanOptions
 from joulewright.plan.planner import plan

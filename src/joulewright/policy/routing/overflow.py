@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from joulewright.model import FloatArray, Route, Scenario
+from joulewright.model import Route, Scenario
+from joulewright.model.timeline import FloatArray
 from joulewright.policy.observation import Observation
 from joulewright.policy.routing.rules import serving_room
 from joulewright.policy.routing.waterfill import Room, latency_preference, waterfill

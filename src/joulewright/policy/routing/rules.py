@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from joulewright.model import Fleet, FloatArray, InferenceService, Route, Scenario, Site
+from joulewright.model import Fleet, InferenceService, Route, Scenario, Site
+from joulewright.model.timeline import FloatArray
 from joulewright.policy.base import AbstractRoutingRule, Information, PolicyFacts
 from joulewright.policy.observation import Observation, SiteObservation
 from joulewright.policy.options import check_number

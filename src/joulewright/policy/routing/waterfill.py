@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from joulewright.model import Fleet, FloatArray, InferenceService, Route, Scenario, Site
+from joulewright.model import Fleet, InferenceService, Route, Scenario, Site
+from joulewright.model.timeline import FloatArray
 
 Place = tuple[str, str]
 """Site and fleet."""

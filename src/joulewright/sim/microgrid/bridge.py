@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike
 
 from joulewright.account import site_load
 from joulewright.errors import ScenarioError
-from joulewright.model import BatterySchedule, FloatArray, Scenario, Schedule, Site, SiteSchedule
+from joulewright.model import BatterySchedule, Scenario, Schedule, Site, SiteSchedule
 from joulewright.model.disturbance import apply_events
+from joulewright.model.timeline import FloatArray
 from joulewright.physics.ranges import per_step
 from joulewright.sim.microgrid.design import MicrogridDesign, MicrogridRule, self_consumption
 from joulewright.sim.microgrid.inputs import MicrogridInputs, microgrid_inputs

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from joulewright.errors import ScenarioError
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 from joulewright.physics.ranges import per_step
 from joulewright.sim.microgrid.records import SIGNALS, VESSIM_SIGNALS, RecordArray
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 from joulewright.sim.microgrid.records import RecordArray
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 from joulewright.physics import battery as storage
 from joulewright.physics.clc_battery import ClcBattery, clc_next_energy_wh, clc_power_range_w
 from joulewright.sim.microgrid.design import MicrogridDesign

@@ -15,7 +15,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from joulewright.errors import ScenarioError
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray
 from joulewright.sim.microgrid import reference
 from joulewright.sim.microgrid.design import MicrogridDesign
 from joulewright.sim.microgrid.inputs import MicrogridInputs, VessimInputs, microgrid_inputs, vessim_inputs

@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from joulewright.errors import ScenarioError
-from joulewright.model import FloatArray
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.sim.kernel import Kernel
 
 Order = Literal["arrival", "deadline"]
-IntArray = NDArray[np.int64]
 
 _END, _ARRIVAL = 0, 1
 _NOWHERE = -1

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from joulewright.model.timeline import FloatArray
-from joulewright.policy.dag.learned.features import IntArray, JobGraph
+from joulewright.model.timeline import FloatArray, IntArray
+from joulewright.policy.dag.learned.features import JobGraph
 from joulewright.study.dag_training.experience import Decision
 
 

@@ -15,10 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from joulewright.model.dag import DagJob
-from joulewright.model.timeline import FloatArray
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.policy.dag.base import AbstractDagView
-
-IntArray = NDArray[np.int64]
 
 STAGE_FEATURES = (
     "tasks left over tasks",
