@@ -134,6 +134,32 @@ def test_pools_caches_and_scaling(jw, requests: Path) -> None:
     assert cached["energy"][0]["energy_kwh"] < plain["energy"][0]["energy_kwh"]
 
 
+def test_every_choice_of_the_engine_is_an_option(jw, tmp_path: Path) -> None:
+    rows = [
+        {"timestamp": 1000 * at, "input_length": 600, "output_length": 20, "hash_ids": [at % 2, 7]} for at in range(30)
+    ]
+    path = tmp_path / "moon.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
+    common = (path, *LLAMA, "--replicas", 3, "--fill-sequences", 2, "--prefix-cache", "40", "--json")
+    shared, each, aware = (
+        jw("infer", "simulate", *common, *words).document
+        for words in ((), ("--prefix-cache-each",), ("--prefix-cache-each", "--router", "prefix-aware"))
+    )
+    assert [item["options"]["prefix_cache"]["shared"] for item in (shared, each, aware)] == [True, False, False]
+    assert shared["options"]["fill_sequences"] == 2
+    # in turn every replica computes both prompts; where they are sought out, one does
+    assert shared["cached_fraction"] == pytest.approx(aware["cached_fraction"])
+    assert aware["cached_fraction"] > each["cached_fraction"] > 0.0
+    scaled = ("--replicas", 2, "--autoscale", "schedule=0:1/20:2,load_s=1")
+    document = jw("infer", "simulate", POISSON, *LLAMA, *scaled, "--json").document
+    assert document["options"]["autoscaling"]["schedule"] == [[0.0, 1], [20.0, 2]]
+    pools = ("--disaggregate", "decode_replicas=2,link_bytes_s=50e9,decode_accelerator=2xH200")
+    outcome = jw("infer", "simulate", POISSON, *LLAMA, *pools, "-o", tmp_path / "run")
+    assert "2 replicas of 2 x H200-SXM for answers" in outcome.stdout.replace("\n", " ")
+    assert "Answers: Step model with the constants" in outcome.stdout or "Answers: Uncalibrated" in outcome.stdout
+    assert jw("report", tmp_path / "run", "-o", tmp_path / "again.html").status == 0
+
+
 def test_a_config_of_a_user(jw, tmp_path: Path) -> None:
     config = {
         "num_hidden_layers": 32, "hidden_size": 4096, "num_attention_heads": 32, "num_key_value_heads": 8,
@@ -206,7 +232,7 @@ BIG = ("--model", "Llama-3.1-405B", "--accelerator", "H100")
         (("simulate", POISSON, *LLAMA, "--precision", "fp7"), 3, ["'fp7' is unknown", "bf16"]),
         (("simulate", POISSON, "--model", "Llama-3.1-8B", "--accelerator", "A100", "--precision", "fp8"), 3,
          ["not known to run on A100-SXM"]),
-        (("simulate", POISSON, *LLAMA, "--power-cap", "50 W"), 3, ["50 W", "above its idle 70 W"]),
+        (("simulate", POISSON, *LLAMA, "--power-cap", "150 W"), 3, ["150 W", "above 183.75 W", "175 W"]),
         (("simulate", POISSON, *LLAMA, "--power-cap", "900 W"), 3, ["900 W", "board limit of 700 W"]),
         (("simulate", POISSON, *LLAMA, "--power-cap", "900"), 2, ["--power-cap", "900"]),
         (("simulate", POISSON, *LLAMA, "--clock", "1.2"), 3, ["clock_fraction is 1.2"]),
@@ -217,6 +243,14 @@ BIG = ("--model", "Llama-3.1-405B", "--accelerator", "H100")
         (("simulate", POISSON, *LLAMA, "--replicas", "0"), 2, ["--replicas"]),
         (("simulate", POISSON, *LLAMA, "--router", "fastest"), 2, ["--router"]),
         (("simulate", POISSON, *LLAMA, "--prefix-cache", "some"), 2, ["neither a number of blocks nor all"]),
+        (("simulate", POISSON, *LLAMA, "--prefix-cache-each"), 2, ["without --prefix-cache"]),
+        (("simulate", POISSON, *LLAMA, "--fill-sequences", "0"), 2, ["--fill-sequences"]),
+        (("simulate", POISSON, *LLAMA, "--autoscale", "schedule=5"), 3, ["times in seconds", "0:2/3600:4"]),
+        (("simulate", POISSON, *LLAMA, "--autoscale", "schedule=0:9"), 3, ["more than the 1 replicas"]),
+        (("simulate", POISSON, *LLAMA, "--disaggregate", "decode_replicas=1,link_bytes_s=1e9,decode_accelerator=H20"),
+         3, ["'H20'"]),
+        (("simulate", POISSON, *LLAMA, "--budget", "energy_kwh=true"), 3, ["'true'; it must be a finite number"]),
+        (("simulate", POISSON + ",lengths=zipf,longest=9", *LLAMA), 3, ["longest of", "has no effect"]),
         (("simulate", POISSON, *LLAMA, "--prefix-hits", "1"), 3, ["prefix_hit_fraction is 1.0"]),
         (("simulate", POISSON, *LLAMA, "--budget", "tokns=3"), 3, ["did you mean 'tokens'"]),
         (("simulate", POISSON, *LLAMA, "--budget", "tokens=-3"), 3, ["tokens of the budget is -3"]),

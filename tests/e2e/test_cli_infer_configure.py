@@ -8,6 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from joulewright.physics.accelerator import find_accelerator
+
 SERVICE = ("--model", "Llama-3.1-8B", "--rate", "6", "--rate", "2", "--lengths", "constant", "--requests", "200")
 SPACE = ("--accelerator", "H100", "--accelerator", "L40S", "--tensor-parallel", "1", "--max-sequences", "64")
 
@@ -48,6 +50,8 @@ def test_configure_from_a_file_with_options_over_it(jw, tmp_path: Path) -> None:
     assert reason
     cost = jw("infer", "configure", path, "--minimise", "cost", "--price", "0.2", "--json").document
     assert cost["best"]["cost"] == pytest.approx(0.2 * cost["best"]["energy_kwh"])
+    prices = jw("infer", "configure", path, "--minimise", "cost", "--price", "0.2", "--price", "0.6", "--json").document
+    assert 0.2 < prices["best"]["cost"] / prices["best"]["energy_kwh"] < 0.6
 
 
 def test_too_few_accelerators_say_what_would_be_needed(jw) -> None:
@@ -68,6 +72,8 @@ def test_too_few_accelerators_say_what_would_be_needed(jw) -> None:
         ((*SERVICE, "--accelerator", "H10"), 3, ["did you mean H100"]),
         ((*SERVICE, *SPACE, "--tpot", "1 us"), 2, ["us"]),
         ((*SERVICE, *SPACE, "--tpot", "0.001 ms"), 4, ["Llama-3.1-8B"]),
+        ((*SERVICE, *SPACE, "--tpot", "1 ms"), 4, ["a request alone takes", "asked for are 1 ms", "relax tpot"]),
+        ((*SERVICE, *SPACE, "--minimise", "cost", *(("--price", "0.1") * 3)), 3, ["price_per_kwh has shape (3,)"]),
         ((*SERVICE, *SPACE, "--minimise", "carbon"), 3, ["intensity"]),
         ((*SERVICE, *SPACE, "--power-cap", "1.5"), 3, ["power_caps_fraction holds 1.5"]),
         ((*SERVICE, *SPACE, "--slice", "9g.99gb"), 3, ["9g.99gb"]),
@@ -179,6 +185,32 @@ def test_pack_by_power_and_without_any_demand(jw, tmp_path: Path) -> None:
     path.write_text(MIX, encoding="utf-8")
     document = jw("infer", "pack", path, "--minimise", "power", "--json").document
     assert document["minimise"] == "power"
+    assert document["packing_cost_unit"] == "W"
+    assert document["packing_cost"] >= document["power_w"]  # of slices at their capacity
+
+
+def test_pack_by_carbon_tells_both_carbons_and_its_objective(jw, tmp_path: Path) -> None:
+    path = tmp_path / "mix.toml"
+    path.write_text(MIX, encoding="utf-8")
+    words = ("--minimise", "carbon", "--intensity", "0 g/kWh", "-o", tmp_path / "run", "--json")
+    document = jw("infer", "pack", path, *words).document
+    assert document["carbon_kg_per_h"] == 0.0
+    # without operational carbon the objective is the embodied one of each accelerator over four years
+    each = find_accelerator("H100").embodied_kg_per_h()[1]
+    assert document["embodied_kg_per_h"] == pytest.approx(each * document["accelerators"])
+    assert document["packing_cost"] == pytest.approx(document["embodied_kg_per_h"])
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    for title in ("Operational carbon", "Embodied carbon", "Objective"):
+        assert f"<dt>{title}</dt>" in page
+    assert "embodied" in jw("infer", "pack", path, *words[:4]).stdout
+
+
+def test_requests_too_long_for_a_slice_are_told_what_helps(jw, tmp_path: Path) -> None:
+    path = tmp_path / "mix.toml"
+    path.write_text(MIX.replace("input_tokens = 330", "input_tokens = 20000"), encoding="utf-8")
+    reasons = [row["reason"] for row in jw("infer", "pack", path, "--json").document["refused"]]
+    (long,) = {reason for reason in reasons if "a request can have" in reason}
+    assert "use a larger slice or a smaller format, or shorten requests" in long
 
 
 @pytest.mark.parametrize(
@@ -188,7 +220,7 @@ def test_pack_by_power_and_without_any_demand(jw, tmp_path: Path) -> None:
         ("Llama-3.1-8B", "Llama-3.1-70B", (), 4, ["no slice can serve chat", "does not fit"]),
         ("tpot_s = 0.03", "tpot_s = 1e-6", (), 4, ["no slice can serve chat"]),
         ('"code"', '"chat"', (), 3, ["names must be unique"]),
-        ("", "", ("--accelerator", "L40S"), 3, ["L40S cannot be cut"]),
+        ("", "", ("--accelerator", "L40S"), 3, ["L40S cannot be cut", "such as H100-SXM"]),
         ("", "", ("--minimise", "carbon"), 3, ["give intensity"]),
         ("", "", ("--constants", "H100-9"), 3, ["did you mean"]),
         ('accelerators = "H100"', 'accelerators = ["H100", "A100"]', (), 3, ["H100-SXM, A100-SXM are given"]),

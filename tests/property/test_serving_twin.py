@@ -112,6 +112,7 @@ def rules(draw: st.DrawFn) -> Autoscaling:
         interval_s=draw(st.sampled_from([0.07, 0.5, 20.0])),
         hold_s=draw(st.sampled_from([0.0, 0.6])),
         load_s=draw(st.sampled_from([0.0, 0.3, 3000.0])),
+        load_energy_j=draw(st.sampled_from([None, 0.0])),
         off_w=4.0,
     )
 
@@ -137,7 +138,7 @@ def choices(draw: st.DrawFn, *, pooled: bool = False, scaled: bool = False) -> d
     )
     return {
         "replicas": draw(st.integers(1, 3)),
-        "router": draw(st.sampled_from(ROUTERS)),
+        "router": draw(st.sampled_from(ROUTERS if cache is not None else ROUTERS[:3])),
         "options": options,
     }
 
@@ -161,6 +162,13 @@ def compare(engine: StepCoefficients, trace: RequestTrace, chosen: dict[str, Any
         sum(spent["idle"]) * engine.loaded_idle_w * engine.gpus, rel=1e-9, abs=1e-9
     )
     assert found.energy_j["off"] == pytest.approx(sum(spent["off"]) * 4.0, rel=1e-9, abs=1e-9)
+    rest_w = (engine.loaded_idle_w + engine.host_idle_w) * engine.gpus
+    loading_j = [
+        replica.spent_s["loading"] * rest_w
+        for replica, at in zip(fleet, found.world.replicas["pool"].tolist())
+        if (pool := rule[at]) is not None and pool.load_energy_j is None
+    ]
+    assert found.energy_j["loading"] == pytest.approx(sum(loading_j), rel=1e-9, abs=1e-9)
     np.testing.assert_allclose(found.world.replicas["now_s"], [replica.now_s for replica in fleet], rtol=1e-12)
     return found
 

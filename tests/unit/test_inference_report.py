@@ -14,10 +14,11 @@ from joulewright.physics.inference.steady import RequestShape
 from joulewright.report.infer_charts import distribution, predictor_finding, spans_decades, xy_series
 from joulewright.report.infer_configuration_terminal import configuration_sentence, refusal_rows, shown
 from joulewright.report.infer_error_terminal import constant_rows, group_rows
+from joulewright.report.infer_facts import run_facts
 from joulewright.report.infer_figures import duration, grams, joules, kilowatt_hours, optional
 from joulewright.report.infer_page import render_infer_report
 from joulewright.report.infer_serving_page import _in_system, _thinned, piece_bins
-from joulewright.report.infer_terminal import energy_rows, latency_rows, run_facts, serving_tables
+from joulewright.report.infer_terminal import energy_rows, latency_rows, serving_tables
 from joulewright.sim.processes.inference import LatencyObjectives, ServiceBudget, ServingOptions
 from joulewright.study.inference_curve import CurveLimits, study_curves
 from joulewright.study.inference_deployment import DeploymentChoice

@@ -182,6 +182,10 @@ def test_curves_rise_and_fall_as_they_must() -> None:
         assert rates[column].is_between(0.0, 1.0).all()
     assert found.summary["share"].to_list() == [0.1, 0.25, 0.5, 0.75, 0.9, 1.0]
     assert found.document()["deployments"][0]["limit_token_s"] == pytest.approx(250 * curve.limit_per_s)
+    shares = curve.limit_per_s * np.array([0.1, 0.25, 0.5, 0.75, 0.9, 1.0])
+    for points in (2, 3, 50):
+        summary = study_curves([LLAMA], CHAT, limits=CurveLimits(points=points)).summary
+        assert summary["rate_per_s"].to_numpy() == pytest.approx(shares, rel=1e-12)
 
 
 def test_curves_without_any_deployment() -> None:

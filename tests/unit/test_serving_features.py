@@ -223,13 +223,13 @@ def test_a_full_queue_refuses() -> None:
 
 def test_energy_is_limited_by_what_requests_can_still_use() -> None:
     # A request takes 1 s at 200 W and 30 W of host, 170 J above the idle 60 W, and 253 J with one more chunk at most.
-    # Rest is reserved up to 100 s and for the 1.1 s that the request can take at most.
+    # Rest is reserved up to 100 s.
     trace = requests([0.0, 20.0, 40.0], 100, 10)
-    limit = (60.0 * 101.1 + 2 * 170.0 + 253.0) / 3.6e6
+    limit = (60.0 * 100.0 + 2 * 170.0 + 253.0 + 1e-6) / 3.6e6
     options = ServingOptions(budget=ServiceBudget(energy_kwh=limit), bin_s=10.0)
     found = simulate_serving(trace, TOY, options=options, span_s=(0.0, 100.0))
     assert found.requests["status"].to_list() == ["served", "served", "served"]
-    tight = ServingOptions(budget=ServiceBudget(energy_kwh=(60.0 * 101.1 + 240.0) / 3.6e6), bin_s=10.0)
+    tight = ServingOptions(budget=ServiceBudget(energy_kwh=(60.0 * 100.0 + 252.0) / 3.6e6), bin_s=10.0)
     refused = simulate_serving(trace, TOY, options=tight, span_s=(0.0, 100.0))
     assert refused.requests["status"].to_list() == ["energy budget"] * 3
     assert refused.total_energy_j == pytest.approx(6000.0)
@@ -241,8 +241,8 @@ def test_accelerator_time_and_carbon_are_limited() -> None:
     found = simulate_serving(trace, TOY, options=options)
     assert found.requests["status"].to_list() == ["served", "served", "GPU-hour budget"]
     intensity = Intensity(100.0, np.array([400.0, 200.0]))
-    most_g = (400.0 * (6000.0 + 253.0) + 200.0 * 60.0 * 1.1) / 3.6e6
-    for limit_g, status in ((1.0001 * most_g, "served"), (0.98 * most_g, "carbon budget")):
+    most_g = 400.0 * (6000.0 + 253.0) / 3.6e6
+    for limit_g, status in ((1.0001 * most_g, "served"), (0.9999 * most_g, "carbon budget")):
         options = ServingOptions(budget=ServiceBudget(carbon_g=limit_g), bin_s=10.0)
         found = simulate_serving(trace, TOY, options=options, intensity=intensity, span_s=(0.0, 100.0))
         assert found.requests["status"][0] == status
@@ -343,8 +343,6 @@ def test_traces_must_follow_each_other() -> None:
         simulate_serving(early, TOY, span_s=(4.5, None))
     with pytest.raises(TraceError, match="bins of 1 s"):
         simulate_serving(requests([1e9], 10, 1), TOY)
-    with pytest.raises(TraceError, match="longest answer expected"):
-        simulate_serving([first, requests([6.0], 10, 1000)], TOY)
 
 
 def test_the_compiled_loop_is_kept_under_a_stamp_of_its_sources() -> None:

@@ -50,6 +50,13 @@ class DeploymentOptions:
             accelerator=accelerator, power_cap_w=given.pop("power_cap"), clock_fraction=given.pop("clock"), **given
         )
 
+    def beside(self, accelerator: str) -> Any:
+        """A replica of the same model in the same formats on other accelerators, as they come."""
+        from joulewright.study.inference_deployment import DeploymentChoice
+
+        kept = ("model", "precision", "kv_precision", "memory_utilization")
+        return DeploymentChoice(accelerator=accelerator, **{name: getattr(self, name) for name in kept})
+
 
 @dataclass(frozen=True, kw_only=True)
 class ServingGiven:
@@ -64,10 +71,13 @@ class ServingGiven:
     idle: str
     prefix_hits: float
     prefix_cache: str | None
+    prefix_cache_each: bool
+    fill_sequences: int | None
     waiting_limit: int | None
     bin: float
     end: float | None
     autoscale: str | None
+    autoscale_decode: str | None
     disaggregate: str | None
     budget: str | None
     ttft: float | None
@@ -166,8 +176,8 @@ _DEPLOYMENT = (
 
 _SERVING = (
     click.option("--replicas", type=click.IntRange(1, 100_000), default=1, show_default=True),
-    click.option("--router", type=click.Choice(["round-robin", "least-outstanding", "power-aware"]),
-                 default="round-robin", show_default=True),
+    click.option("--router", type=click.Choice(["round-robin", "least-outstanding", "power-aware",
+                 "prefix-aware"]), default="round-robin", show_default=True),
     click.option("--first", type=click.IntRange(min=1), help="Only so many requests from the beginning."),
     click.option("--max-sequences", type=click.IntRange(min=1), default=256, show_default=True, help="Sequences that "
                  "run at once in a replica."),
@@ -179,17 +189,24 @@ _SERVING = (
                  "of a replica without work."),
     click.option("--prefix-hits", callback=share, default="0", show_default=True, help="Share of each prompt found in "
                  "a cache."),
-    click.option("--prefix-cache", metavar="BLOCKS|all", help="Cache of the prompt blocks that the trace names."),
+    click.option("--prefix-cache", metavar="BLOCKS|all|free", help="Cache of the prompt blocks that the trace "
+                 "names: a store of so many, or of all, or what room each replica has free."),
+    click.option("--prefix-cache-each", is_flag=True, help="A store of the prefix cache for each replica instead of "
+                 "one for all."),
+    click.option("--fill-sequences", type=click.IntRange(min=1), help="Requests that power-aware and prefix-aware "
+                 "give one replica before others; those of --max-sequences when absent."),
     click.option("--waiting-limit", type=click.IntRange(min=1), help="Waiting requests of a replica before others are "
                  "refused."),
     click.option("--bin", callback=seconds, default="1 s", show_default=True, help="Step of the power series."),
     click.option("--end", callback=seconds, metavar="DURATION", help="Bill replicas at least until then."),
     click.option("--autoscale", metavar="SETTINGS", help="E.g. requests_per_replica=32,load_s=60 or "
-                 "rate_per_replica_s=4."),
+                 "rate_per_replica_s=4 or schedule=0:2/3600:4, replicas from so many seconds on."),
+    click.option("--autoscale-decode", metavar="SETTINGS", help="The same for the pool of --disaggregate; that of "
+                 "--autoscale when absent."),
     click.option("--disaggregate", metavar="SETTINGS", help="E.g. decode_replicas=2,link_bytes_s=50e9: a pool for "
-                 "answers behind the replicas, which then do the prompts."),
+                 "answers behind the replicas, which then do the prompts; decode_accelerator=2xH200 for another type."),
     click.option("--budget", metavar="SETTINGS", help="Most per day: energy_kwh, carbon_g, tokens, gpu_h; what exceeds "
-                 "it is refused."),
+                 "it is refused. midnight_s=21600 where the first new day begins so many seconds into the trace."),
     click.option("--ttft", callback=seconds, metavar="DURATION", help="Longest time to the first token for a request "
                  "to count as met."),
     click.option("--tpot", callback=seconds, metavar="DURATION", help="Longest time per token after it."),
@@ -250,7 +267,8 @@ _CONFIGURE = (
                  "when absent."),
     click.option("--minimise", type=click.Choice(["carbon", "energy", "cost", "embodied+operational"]), help="Energy "
                  "when absent."),
-    click.option("--price", "price_per_kwh", type=float, help="Price of a kWh."),
+    click.option("--price", "price_per_kwh", type=float, multiple=True, help="Price of a kWh; repeatable, one for "
+                 "each hour."),
     *_SPACE,
 )  # fmt: skip
 

@@ -12,16 +12,15 @@ from joulewright.cli.output import Output
 from joulewright.physics.inference.deployment import Deployment, coefficients
 from joulewright.sim.processes.inference import (
     Autoscaling,
-    Disaggregation,
     LatencyObjectives,
     PrefixCache,
     ServiceBudget,
     ServingOptions,
 )
-from joulewright.study.inference_deployment import read_catalogues
+from joulewright.study.inference_deployment import read_catalogues, standing_of
 from joulewright.study.inference_intensity import IntensityReading, read_any_intensity
 from joulewright.study.inference_requests import read_trace
-from joulewright.study.inference_serving import ServingChoice, study_serving
+from joulewright.study.inference_serving import NamedPools, ServingChoice, study_serving
 from joulewright.study.inference_settings import record_of
 
 
@@ -46,11 +45,19 @@ def serve(
     )
     carbon = read_any_intensity(serving.intensity, reading, bin_s=serving.bin)
     catalogues = read_catalogues(files.models, files.own_accelerators)
-    deployment = given.choice(accelerator).deploy(catalogues)
-    requests = read_trace(trace, longest_tokens=_longest(deployment), first=serving.first)
+    deployment, pools, decode = given.choice(accelerator).deploy(catalogues), options.disaggregation, None
+    if isinstance(pools, NamedPools) and pools.decode_accelerator is not None:
+        decode = given.beside(pools.decode_accelerator).deploy(catalogues)
+    longest = min(_longest(item) for item in (deployment, decode) if item is not None)
+    requests = read_trace(trace, longest_tokens=longest, first=serving.first)
     router: Any = serving.router
     choice = ServingChoice(
-        replicas=serving.replicas, router=router, options=options, end_s=serving.end, water_l_per_kwh=serving.wue
+        replicas=serving.replicas,
+        router=router,
+        options=options,
+        end_s=serving.end,
+        decode=decode,
+        water_l_per_kwh=serving.wue,
     )
     study = study_serving(requests, deployment, choice, carbon=carbon)
     facts = study.document()
@@ -60,6 +67,8 @@ def serve(
     from joulewright.report.infer_terminal import serving_tables
 
     output.data(study.standing.sentence())
+    if decode is not None:
+        output.data(f"Answers: {standing_of(decode).sentence()}")
     return conclude(facts, written, output, tables=serving_tables(facts))
 
 
@@ -71,18 +80,14 @@ def serving_options(given: ServingGiven) -> ServingOptions:
     ScenarioError
         If a setting is unknown or out of range.
     click.UsageError
-        If the prefix cache is no number of blocks.
+        If the prefix cache is no number of blocks, or a store for each replica is asked for without one.
     """
-    cache = None
-    if given.prefix_cache is not None:
-        if given.prefix_cache != "all" and not given.prefix_cache.isdecimal():
-            raise click.UsageError(f"--prefix-cache {given.prefix_cache!r} is neither a number of blocks nor all")
-        cache = PrefixCache(blocks=None if given.prefix_cache == "all" else int(given.prefix_cache))
-    scaling, pools, budget = (
-        None if text is None else record_of(kind, text, of=option, without=("schedule", "decode_engine"))
+    scaling, decode_scaling, pools, budget = (
+        None if text is None else record_of(kind, text, of=option, without=("decode_engine",))
         for kind, text, option in (
             (Autoscaling, given.autoscale, "--autoscale"),
-            (Disaggregation, given.disaggregate, "--disaggregate"),
+            (Autoscaling, given.autoscale_decode, "--autoscale-decode"),
+            (NamedPools, given.disaggregate, "--disaggregate"),
             (ServiceBudget, given.budget, "--budget"),
         )
     )
@@ -92,14 +97,29 @@ def serving_options(given: ServingGiven) -> ServingOptions:
         block_tokens=given.block_tokens,
         idle="unloaded" if given.idle == "unloaded" else "loaded",
         prefix_hit_fraction=given.prefix_hits,
-        prefix_cache=cache,
+        prefix_cache=_prefix_cache(given),
         waiting_limit=given.waiting_limit,
+        fill_sequences=given.fill_sequences,
         bin_s=given.bin,
-        disaggregation=pools if isinstance(pools, Disaggregation) else None,
+        disaggregation=pools if isinstance(pools, NamedPools) else None,
         autoscaling=scaling if isinstance(scaling, Autoscaling) else None,
+        decode_autoscaling=decode_scaling if isinstance(decode_scaling, Autoscaling) else None,
         budget=budget if isinstance(budget, ServiceBudget) else None,
         objectives=LatencyObjectives(ttft_s=given.ttft, tpot_s=given.tpot, e2e_s=given.e2e),
     )
+
+
+def _prefix_cache(given: ServingGiven) -> PrefixCache | None:
+    text, shared = given.prefix_cache, not given.prefix_cache_each
+    if text is None:
+        if not shared:
+            raise click.UsageError("--prefix-cache-each is given without --prefix-cache; give both")
+        return None
+    if text == "free":
+        return PrefixCache(blocks="free", shared=shared)
+    if text != "all" and not text.isdecimal():
+        raise click.UsageError(f"--prefix-cache {text!r} is neither a number of blocks nor all nor free")
+    return PrefixCache(blocks=None if text == "all" else int(text), shared=shared)
 
 
 def _longest(deployment: Deployment) -> int:

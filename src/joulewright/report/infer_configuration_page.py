@@ -32,6 +32,7 @@ from joulewright.report.infer_configuration_terminal import (
 from joulewright.report.infer_figures import duration
 from joulewright.report.markup import Child, Markup, element, table
 from joulewright.report.numbers import number, percent, plain, plural, quantity, whole
+from joulewright.report.sources import fact_list
 
 Tables = Mapping[str, pl.DataFrame]
 Document = Mapping[str, Any]
@@ -90,12 +91,13 @@ def _decision(document: Document) -> list[Markup]:
     tiles += [tile(FIGURES[name][0], shown(name, best[name])) for name in known]
     if best["ttft_s"] is not None:
         tiles.append(tile("Time to first token", duration(best["ttft_s"]), "in the worst hour"))
-    rows = best_rows(document)
-    listed = table("Least of each figure", ["", "Configuration", "Value"], rows, text=(0, 1)) if rows else None
+    least = [
+        (f"Least {figure[0].lower()}{figure[1:]}", f"{value}: {label}") for figure, label, value in best_rows(document)
+    ]
     return [
         element("p", configuration_sentence(document), class_="headline"),
         element("dl", tiles, class_="tiles"),
-        *([] if listed is None else [listed]),
+        *([fact_list(least)] if least else []),
     ]
 
 

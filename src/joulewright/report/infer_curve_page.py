@@ -10,7 +10,15 @@ import polars as pl
 from joulewright.report.boxes import finding_list, sentence_list, tile
 from joulewright.report.document import Masthead, Section
 from joulewright.report.figure import Figures
-from joulewright.report.infer_charts import Axis, flag_findings, predictor_finding, provenance, xy_chart, xy_series
+from joulewright.report.infer_charts import (
+    Axis,
+    flag_findings,
+    predictor_finding,
+    provenance,
+    spans_decades,
+    xy_chart,
+    xy_series,
+)
 from joulewright.report.infer_figures import joules
 from joulewright.report.infer_terminal import DEPLOYMENT_HEADER, SHARE_HEADER, deployment_rows, share_rows
 from joulewright.report.markup import Markup, element, table
@@ -21,6 +29,10 @@ Tables = Mapping[str, pl.DataFrame]
 Document = Mapping[str, Any]
 _RATE, _BATCH = Axis(name="Rate", unit="requests/s"), Axis(name="Batch", unit="sequences", log=True)
 _ROWS = 12
+_QUEUES = (
+    "Requests come at random, and times hold mean queues, which grow without bound towards the highest rate and are "
+    "counted up to 98 % of it; the simulator has their spread and bursts."
+)
 _MOST_FACTOR = 8.0
 """Energy per token is drawn up to so many times its least: it is unbounded where nobody asks."""
 
@@ -73,7 +85,7 @@ def _validity(document: Document) -> list[Markup]:
     findings = []
     for item in document["deployments"]:
         findings += [predictor_finding(item["standing"]), *flag_findings(item["standing"])]
-    notes = [*document["notes"], "Queues before the limit are left out: near it the simulator shows longer times."]
+    notes = [*document["notes"], _QUEUES]
     distinct = list({(finding.title, finding.text): finding for finding in findings}.values())
     return [finding_list(distinct), sentence_list(notes)]
 
@@ -134,7 +146,7 @@ def _latency(rates: pl.DataFrame, figures: Figures) -> list[Markup]:
     charts = [
         _chart(
             "ttft",
-            (_RATE, Axis(name="Time to first token", unit="ms")),
+            (_RATE, Axis(name="Time to first token", unit="ms", log=spans_decades(times["ttft_s"].drop_nulls()))),
             times,
             ("rate_per_s", "ttft_s"),
             figures=figures,

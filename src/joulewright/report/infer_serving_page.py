@@ -23,19 +23,18 @@ from joulewright.report.infer_charts import (
     xy_chart,
     xy_series,
 )
+from joulewright.report.infer_facts import budget_uses, fleet_text, run_facts, settings_facts
 from joulewright.report.infer_figures import duration, grams, joules, kilowatt_hours, optional
 from joulewright.report.infer_terminal import (
     LATENCY_NAMES,
     energy_header,
     energy_rows,
     latency_rows,
-    run_facts,
     tenant_header,
     tenant_rows,
 )
 from joulewright.report.markup import Child, Markup, element, table
-from joulewright.report.numbers import number, percent, quantity, whole
-from joulewright.study.inference_deployment import fleet_name
+from joulewright.report.numbers import number, percent, plural, quantity, whole
 
 Tables = Mapping[str, pl.DataFrame]
 Document = Mapping[str, Any]
@@ -43,6 +42,8 @@ _PHASES = {"host": "fixed", "decode": "inference", "prefill": "training", "idle"
            "off": "export"}  # fmt: skip
 """Colour of each phase, in the order in which they are piled up."""
 _PIECES = 480
+_LEAST_PART = 1e-6
+"""Parts of a bin below this are rounding."""
 _WIDTHS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400)
 _TABLE_ROWS = 24
 _MOST_TENANTS = 100
@@ -52,8 +53,9 @@ def serving_masthead(document: Document) -> Masthead:
     """Top of the page."""
     requests, deployment = document["requests"], document["deployment"]
     facts = (
-        f"{deployment['model']} on {fleet_name(document['replicas'], deployment['name'])}, {document['router']}",
-        f"{whole(requests['requests'])} requests over {duration(requests['span_s'])}: {requests['source']}",
+        f"{deployment['model']} on {fleet_text(document)}, {document['router']}",
+        f"{plural(requests['requests'], 'request')} over {duration(requests['span_s'])}: {requests['source']}",
+        *(f"{name.capitalize()}: {text}" for name, text in settings_facts(document)),
     )
     made_up = [what for what, is_so in (("requests", requests["kind"] != "file"),
                ("carbon intensity", (document["carbon_intensity"] or {}).get("synthetic"))) if is_so]  # fmt: skip
@@ -77,13 +79,20 @@ def serving_sections(document: Document, tables: Tables, figures: Figures) -> li
 
 
 def _result(document: Document) -> list[Markup]:
-    figures, deployment = document["figures"], document["deployment"]
-    per_token = optional(_total(document)["per_output_token_j"], joules)
+    figures = document["figures"]
+    per_token = _total(document)["per_output_token_j"]
     served, offered = document["served"], figures["requests"]
-    answered = f"All {whole(offered)}" if served == offered else f"{whole(served)} of {whole(offered)}"
+    answered = (
+        f"{whole(served)} of {plural(int(offered), 'request')}"
+        if served != offered
+        else f"All {whole(offered)} requests"
+        if served > 1
+        else "The one request"
+    )
+    energy = "" if per_token is None else f" with {joules(per_token)} per output token"
     text = (
-        f"{answered} requests are answered by {fleet_name(document['replicas'], deployment['name'])} with {per_token} "
-        f"per output token, {quantity(figures['mean_power_w'], 'W')} on average."
+        f"{answered} {'is' if offered == 1 else 'are'} answered by {fleet_text(document)}{energy}, "
+        f"{quantity(figures['mean_power_w'], 'W')} on average."
     )
     lead = "Energy holds accelerators, idle ones included, and their share of the servers."
     return [
@@ -106,7 +115,11 @@ def _tiles(document: Document) -> Iterator[Markup]:
     if total["water_l"] is not None:
         yield tile("Water", quantity(total["water_l"], "L"))
     if _has_objectives(document):
-        yield tile("Objectives met", percent(figures["met_fraction"]), "of all requests")
+        yield tile("Objectives met", optional(figures["met_fraction"], percent), "of all requests")
+    if document["cached_fraction"] is not None:
+        yield tile("Found in the cache", percent(document["cached_fraction"]), "of the prompt tokens")
+    for name, used, text in budget_uses(document):
+        yield tile(f"{name.capitalize()} budget", used, text)
 
 
 def _has_objectives(document: Document) -> bool:
@@ -119,7 +132,10 @@ def _total(document: Document) -> Mapping[str, Any]:
 
 
 def _validity(document: Document) -> list[Markup]:
-    findings = [predictor_finding(document["standing"]), *_findings(document), *flag_findings(document["standing"])]
+    standings = [item for item in (document["standing"], document["decode_standing"]) if item is not None]
+    distinct = list({item["constants"]: item for item in standings}.values())
+    findings = [predictor_finding(item) for item in distinct] + list(_findings(document))
+    findings += [finding for item in distinct for finding in flag_findings(item)]
     notes = list(document["notes"])
     return [finding_list(findings), *([sentence_list(notes)] if notes else [])]
 
@@ -133,19 +149,24 @@ def _findings(document: Document) -> Iterator[Finding]:
         yield Finding(mood="warn", title="The requests are drawn from a demand", text=text)
     else:
         yield Finding(mood="good", title="Recorded requests", text=f"From {requests['source']}.")
-    if over is None:
+    refused = sum(document["refusals"].values())
+    if over is None and not refused:
         yield Finding(mood="good", title="Capacity suffices", text="Replicas are not busy all the time with a backlog.")
-    else:
+    elif over is not None:
         yield Finding(
             mood="bad",
             title="Demand is above capacity",
             text=f"{percent(over['served_fraction'])} of the requests are answered when the last arrives; about "
             f"{whole(over['needed_replicas'])} replicas would keep up. Latencies grow with the length of the trace.",
         )
-    refused = sum(document["refusals"].values())
     if refused:
         reasons = ", ".join(f"{whole(count)} {reason}" for reason, count in document["refusals"].items())
-        yield Finding(mood="warn", title=f"{whole(refused)} requests refused", text=f"By reason: {reasons}.")
+        share = percent(refused / document["figures"]["requests"])
+        title = f"{plural(refused, 'request')} refused"
+        text = f"{share} of all, by reason: {reasons}." + (
+            " Times are those of the others." if document["served"] else ""
+        )
+        yield Finding(mood="warn" if document["served"] else "bad", title=title, text=text)
 
 
 def _latency(document: Document, tables: Tables, figures: Figures) -> list[Markup]:
@@ -157,7 +178,8 @@ def _latency(document: Document, tables: Tables, figures: Figures) -> list[Marku
             continue
         unit, factor = ("ms", 1e3) if float(np.interp(50.0, share, values)) < 0.5 else ("s", 1.0)
         shown = (values * factor).tolist()
-        series = [xy_series("inference", title, shown, share)]
+        # A line over one value, or over equal ones, has no length or no width.
+        series = [xy_series("inference", title, shown, share, mode="line" if len(set(shown)) > 1 else "points")]
         limit = limits[f"{key}_s"]
         if limit is not None:
             series.append(xy_series("generator", "objective", [limit * factor] * 2, [0.0, 100.0], dashed=True))
@@ -196,7 +218,8 @@ def _power(document: Document, tables: Tables, figures: Figures) -> list[Markup]
     bin_s = float(document["options"]["bin_s"])
     width = piece_bins(series.height)
     step_s, pieces = bin_s * width, -(-series.height // width)
-    powers = {name: _thinned(series[f"{name}_w"].to_numpy(), width) for name in _PHASES}
+    last = 1.0 - (series.height - (document["span_s"][1] - document["span_s"][0]) / bin_s)
+    powers = {name: _thinned(series[f"{name}_w"].to_numpy(), width, last) for name in _PHASES}
     used = {name: values for name, values in powers.items() if values.max(initial=0.0) > 0.0}
     total = np.asarray(sum(used.values(), np.zeros(pieces)))
     unit, factor = _power_unit(float(total.max(initial=0.0)))
@@ -238,10 +261,11 @@ def piece_bins(bins: int) -> int:
     return next((width for width in _WIDTHS if bins <= width * _PIECES), -(-bins // _PIECES))
 
 
-def _thinned(values: FloatArray, width: int) -> FloatArray:
-    """Means of ``width`` values each; the last group may be shorter."""
+def _thinned(values: FloatArray, width: int, last: float = 1.0) -> FloatArray:
+    """Means of ``width`` values each; the last group may be shorter, and of the last bin only a part be in the run."""
     first = np.arange(0, values.size, width)
-    sizes = np.minimum(width, values.size - first)
+    sizes = np.minimum(width, values.size - first).astype(np.float64)
+    sizes[-1] -= 1.0 - min(max(last, 0.0), 1.0) if last > _LEAST_PART else 0.0
     means: FloatArray = np.add.reduceat(values, first) / sizes
     return means
 

@@ -16,6 +16,7 @@ from joulewright.report.infer_configuration_terminal import refusal_rows
 from joulewright.report.infer_slices_terminal import (
     PLACEMENT_HEADER,
     SHARE_HEADER,
+    cost_text,
     placement_rows,
     power_text,
     share_rows,
@@ -77,7 +78,12 @@ def _decision(document: Document) -> list[Markup]:
     ]
     if document["carbon_kg_per_h"] is not None:
         mean = quantity(document["intensity_g_per_kwh"], "g/kWh")
-        tiles.append(tile("Carbon", quantity(1e3 * document["carbon_kg_per_h"], "g CO2e/h"), f"at {mean}"))
+        tiles.append(tile("Operational carbon", quantity(1e3 * document["carbon_kg_per_h"], "g CO2e/h"), f"at {mean}"))
+    if document["embodied_kg_per_h"] is not None:
+        each = "of the accelerators in use, spread over their lifetime"
+        tiles.append(tile("Embodied carbon", quantity(1e3 * document["embodied_kg_per_h"], "g CO2e/h"), each))
+    if document["minimise"] != "accelerators":
+        tiles.append(tile("Objective", cost_text(document), f"least {document['minimise']}, with slices at capacity"))
     return [element("p", slices_sentence(document), class_="headline"), element("dl", tiles, class_="tiles")]
 
 

@@ -23,12 +23,21 @@ def power_text(power_w: float) -> str:
     return quantity(power_w, "W") if power_w < 1e4 else quantity(1e-3 * power_w, "kW")
 
 
+def cost_text(document: Document) -> str:
+    """What the packing costs in the unit of its objective."""
+    cost, unit = document["packing_cost"], document["packing_cost_unit"]
+    if unit == "W":
+        return power_text(cost)
+    return quantity(1e3 * cost, "g CO2e/h") if unit == "kg CO2e/h" else quantity(cost, unit)
+
+
 def slices_sentence(document: Document) -> str:
     """What to cut."""
     if not document["accelerators"]:
         return f"No service asks for anything, so that no {document['accelerator']} is needed."
-    carbon = document["carbon_kg_per_h"]
-    more = "" if carbon is None else f", {quantity(1e3 * carbon, 'g CO2e/h')}"
+    named = (("carbon_kg_per_h", "operational"), ("embodied_kg_per_h", "embodied"))
+    known = [f"{quantity(1e3 * document[key], 'g CO2e/h')} {what}" for key, what in named if document[key] is not None]
+    more = f", {' and '.join(known)}" if document["carbon_kg_per_h"] is not None else ""
     return (
         f"Least {document['minimise']}: {document['accelerators']} x {document['accelerator']} cut into "
         f"{plural(document['slices'], 'slice')} for {plural(len(document['services']), 'service')}, "

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from joulewright.report.infer_facts import run_facts
 from joulewright.report.infer_figures import duration, grams, joules, kilowatt_hours, optional
 from joulewright.report.numbers import number, percent, quantity, whole
 from joulewright.report.terminal import add_text_row, text_table
-from joulewright.study.inference_deployment import fleet_name
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -68,25 +68,6 @@ def _any(document: Document, key: str) -> bool:
     return any(row[key] is not None for row in document["energy"])
 
 
-def run_facts(document: Document) -> Iterator[tuple[str, str]]:
-    """Names and texts of what a simulation was and did."""
-    figures, deployment = document["figures"], document["deployment"]
-    replicas = document["replicas"]
-    yield "service", f"{deployment['model']} on {fleet_name(replicas, deployment['name'])}, {document['router']}"
-    refused = sum(document["refusals"].values())
-    reasons = ", ".join(f"{count} {reason}" for reason, count in document["refusals"].items())
-    yield "requests", f"{whole(figures['requests'])}, {whole(document['served'])} served, {whole(refused)} refused"
-    if reasons:
-        yield "refused by", reasons
-    yield "time", duration(document["span_s"][1] - document["span_s"][0])
-    yield "mean power", quantity(figures["mean_power_w"], "W")
-    span_s = (document["span_s"][1] - document["span_s"][0]) * replicas
-    yield "busy", percent(figures["busy_s"] / span_s) if document["options"]["disaggregation"] is None else "n/a"
-    yield "steps", f"{whole(figures['steps'])}, {whole(figures['preemptions'])} preemptions"
-    if any(value is not None for value in document["options"]["objectives"].values()):
-        yield "objectives met", percent(figures["met_fraction"])
-
-
 def _latencies(document: Document) -> Table:
     return plain_table("Latency", ["", "mean", "p50", "p90", "p99"], latency_rows(document))
 
@@ -106,7 +87,7 @@ def tenant_rows(document: Document) -> list[list[str]]:
                 whole(row["requests"]),
                 whole(row["refused"]),
                 whole(row["output_tokens"]),
-                *(duration(row[key]) if row["requests"] else "n/a" for key in ("ttft_s", "tpot_s", "e2e_s")),
+                *(optional(row[key] if row["requests"] else None, duration) for key in ("ttft_s", "tpot_s", "e2e_s")),
                 kilowatt_hours(steps_kwh),
                 *([grams(row["carbon_g"])] if "carbon_g" in row else []),
                 *([quantity(row["water_l"], "L")] if "water_l" in row else []),

@@ -85,6 +85,11 @@ class Demand:
         """Requests that are expected of it."""
         return float(self.rate_per_s.sum()) * self.step_s
 
+    @property
+    def duration_s(self) -> float:
+        """Time that it covers, steps without requests included [s]."""
+        return float(self.rate_per_s.size * self.step_s)
+
     def parts(
         self, input_tokens: TokenLengths, output_tokens: TokenLengths, *, seed: int = 0
     ) -> Iterator[RequestTrace]:

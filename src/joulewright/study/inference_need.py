@@ -22,6 +22,7 @@ from joulewright.study.configuration import ConfigurationSpace, QuantileObjectiv
 from joulewright.study.configuration.search import Minimise
 from joulewright.study.inference_deployment import Catalogues, calibration_path, constants_of
 from joulewright.study.inference_intensity import IntensityReading
+from joulewright.study.inference_lengths import length_notes
 from joulewright.study.inference_settings import nearest, record_of_table
 
 Record = TypeVar("Record")
@@ -127,13 +128,7 @@ class ServiceChoice:
         found = []
         if len(self.rate_per_s) == 1 and not busiest:
             found.append(f"The day is made up: its busiest hour has {self.rate_per_s[0]:g} requests/s.")
-        for what, lengths in (("Prompts", need.input_tokens), ("Answers", need.output_tokens)):
-            if lengths.kind == "lognormal" and lengths.most_tokens < _TAIL / 2.0 * lengths.mean_tokens:
-                found.append(
-                    f"{what} are cut at {lengths.most_tokens} tokens for the context of {need.model.name}, which "
-                    f"makes their mean smaller than {lengths.mean_tokens:g}."
-                )
-        return found
+        return [*found, *length_notes(need.input_tokens, need.output_tokens)]
 
     def _lengths(self, model: LanguageModel) -> tuple[TokenLengths, TokenLengths]:
         """Lengths of prompts and answers; the longest of both fit into the context together."""

@@ -15,6 +15,7 @@ from joulewright.sim.processes.inference import RequestTrace
 from joulewright.sim.processes.inference.generate import TokenLengths, generate_requests, stream_requests
 from joulewright.sim.processes.inference.requests import join_traces
 from joulewright.study.inference_demand import Demand, DemandReading, constant_demand, read_demand
+from joulewright.study.inference_lengths import drawn_mean_tokens, length_notes
 from joulewright.study.inference_settings import nearest, number_of, settings_of
 
 _KINDS: Mapping[str, float] = {"poisson": 1.0, "even": 0.0, "bursts": 3.0}
@@ -24,6 +25,11 @@ _DRAWN = {"rate": "5", "requests": "10000", "variation": "", **_LENGTH_SETTINGS}
 _DEMANDED = {"file": "", "column": "", "unit": "", "step_s": "", "time_zone": "", "max_gap_h": "0", "rate": "",
              "hours": "24", **_LENGTH_SETTINGS}  # fmt: skip
 _LENGTHS = ("lognormal", "constant", "zipf")
+_IGNORED = {
+    ("constant", "spread"): "constant lengths have none",
+    ("zipf", "longest"): "input and output are the longest lengths of zipf",
+}
+"""Settings that a distribution has no use for, and why."""
 _MOST_ROWS = 1 << 20
 """More requests are drawn and served some at a time, and only sums and distributions of them are kept."""
 _MADE_UP = "The requests are made up, not measured."
@@ -96,6 +102,8 @@ class TraceInput:
         Of the file.
     notes : tuple of str
         What a reader must know.
+    end_s : float or None
+        When the demand ends that the requests follow [s]; None where the last request ends it.
     """
 
     trace: RequestTrace | RequestStream
@@ -103,6 +111,7 @@ class TraceInput:
     kind: str
     sha256: str = ""
     notes: tuple[str, ...] = ()
+    end_s: float | None = None
 
     @property
     def tally(self) -> Tally:
@@ -137,7 +146,8 @@ def read_trace(text: str, *, longest_tokens: int = 131_072, first: int | None = 
         ``column``, ``unit``, ``step_s``, ``time_zone``, ``max_gap_h``, see
         :class:`~joulewright.study.inference_demand.DemandReading`) and ``demand:rate=5,hours=24`` for a constant one.
         Further settings: ``lengths`` (lognormal, constant, zipf), ``spread`` (their standard deviation over their
-        mean, or the exponent of zipf), ``variation`` (the same of the gaps) and ``longest``.
+        mean, or the exponent of zipf), ``variation`` (the same of the gaps) and ``longest``, at which lengths are cut.
+        ``input`` and ``output`` are means, but the longest lengths of zipf.
     longest_tokens : int
         Longest prompt with its answer; lengths that are drawn are cut to half of it each.
     first : int or None
@@ -170,11 +180,11 @@ def read_trace(text: str, *, longest_tokens: int = 131_072, first: int | None = 
         return found
     if isinstance(found.trace, RequestStream):
         note = f"Only the first {first} requests are served."
-        return replace(found, trace=found.trace.first(first), notes=(*found.notes, note))
+        return replace(found, trace=found.trace.first(first), notes=(*found.notes, note), end_s=None)
     if first >= len(found.trace):
         return found
     note = f"Only the first {first} of {len(found.trace)} requests are served."
-    return replace(found, trace=found.trace.part(0, first), notes=(*found.notes, note))
+    return replace(found, trace=found.trace.part(0, first), notes=(*found.notes, note), end_s=None)
 
 
 def _recorded(path: Path) -> TraceInput:
@@ -194,20 +204,22 @@ def _drawn(kind: str, rest: str, text: str, longest_tokens: int) -> TraceInput:
         return _demanded(rest, text, what, longest_tokens)
     if kind not in _KINDS:
         raise ScenarioError(f"{kind!r} in {text!r} is no kind of arrivals; {nearest(kind, [*_KINDS, 'demand'])}")
-    given = _DRAWN | settings_of(rest, _DRAWN, of=what)
-    sizes = _sizes(given, what, longest_tokens)
+    given = settings_of(rest, _DRAWN, of=what)
+    prompts, answers = _sizes(given, what, longest_tokens)
+    given = _DRAWN | given
     count = _whole(given["requests"], "requests", what, least=1)
     drawn = partial(
         generate_requests if count <= _MOST_ROWS else stream_requests,
         count,
         rate_per_s=float(number_of(given["rate"], "rate", of=what)),
-        input_tokens=sizes["input"],
-        output_tokens=sizes["output"],
+        input_tokens=prompts,
+        output_tokens=answers,
         seed=_whole(given["seed"], "seed", what),
         variation=float(number_of(given["variation"], "variation", of=what)) if given["variation"] else _KINDS[kind],
     )
     trace: Any = drawn() if count <= _MOST_ROWS else RequestStream(drawn)  # type: ignore[arg-type]
-    return TraceInput(trace=trace, name=text, kind="generated", notes=(_MADE_UP,))
+    notes = (_MADE_UP, *length_notes(prompts, answers))
+    return TraceInput(trace=trace, name=text, kind="generated", notes=notes)
 
 
 def _demanded(rest: str, text: str, what: str, longest_tokens: int) -> TraceInput:
@@ -217,17 +229,18 @@ def _demanded(rest: str, text: str, what: str, longest_tokens: int) -> TraceInpu
     if ("file" in given) == ("rate" in given):
         raise ScenarioError(f"{what} has {'both a file and a rate' if given else 'neither a file nor a rate'}; "
                             "give one: demand:FILE or demand:rate=5,hours=24")  # fmt: skip
-    sizes = _sizes(_DEMANDED | given, what, longest_tokens)
-    demand = _demand(given, what, sizes["output"])
+    prompts, answers = _sizes(given, what, longest_tokens)
+    demand = _demand(given, what, answers)
     seed = _whole(given.get("seed", "0"), "seed", what)
-    stream = RequestStream(partial(demand.parts, sizes["input"], sizes["output"], seed=seed))
+    stream = RequestStream(partial(demand.parts, prompts, answers, seed=seed))
     note = "Arrivals and lengths of the requests are drawn, not measured; their rate is that of the demand."
     return TraceInput(
         trace=join_traces(list(stream)) if demand.expected <= _MOST_ROWS else stream,
         name=f"{text} ({demand.name})",
         kind="demand",
         sha256=demand.sha256,
-        notes=(note, *demand.notes),
+        notes=(note, *length_notes(prompts, answers), *demand.notes),
+        end_s=demand.duration_s,
     )
 
 
@@ -250,43 +263,45 @@ def _demand(given: Mapping[str, str], what: str, output: TokenLengths) -> Demand
         time_zone=given.get("time_zone"),
         max_gap_h=numbers.get("max_gap_h", 0.0),
     )
-    return read_demand(path, output.expected_tokens, reading)
+    return read_demand(path, drawn_mean_tokens(output), reading)
 
 
 _OF_FILES = ("column", "unit", "step_s", "time_zone", "max_gap_h")
 _NUMBERS = ("rate", "hours", "step_s", "max_gap_h")
 
 
-def _sizes(given: Mapping[str, str], what: str, longest_tokens: int) -> dict[str, TokenLengths]:
+def _sizes(asked: Mapping[str, str], what: str, longest_tokens: int) -> tuple[TokenLengths, TokenLengths]:
     """Lengths of prompts and answers.
 
     Raises
     ------
     ScenarioError
-        If a mean is longer than the longest, so that no such lengths could be drawn.
+        If a mean is longer than the longest, so that no such lengths could be drawn, or a setting has no effect.
     """
-    kind = given["lengths"]
+    given = _LENGTH_SETTINGS | dict(asked)
+    kind: Any = given["lengths"]
     if kind not in _LENGTHS:
         raise ScenarioError(f"lengths of {what} is {kind!r}; allowed are {', '.join(_LENGTHS)}")
+    for name in asked:
+        if (kind, name) in _IGNORED:
+            raise ScenarioError(f"{name} of {what} has no effect: {_IGNORED[kind, name]}; leave it out")
     most = max(1, longest_tokens // 2)
     if given["longest"]:
         most = _whole(given["longest"], "longest", what, least=1)
-    spread, found = float(number_of(given["spread"], "spread", of=what)), {}
-    for name in ("input", "output"):
-        mean = float(number_of(given[name], name, of=what))
-        if not 1.0 <= mean <= most:
+    spread = float(number_of(given["spread"], "spread", of=what))
+
+    def lengths(name: str) -> TokenLengths:
+        value = float(number_of(given[name], name, of=what))
+        if not 1.0 <= value <= most:
             raise ScenarioError(
                 f"{name} of {what} is {given[name]} tokens; allowed is 1 to {most}, half of what context and cache "
                 "hold, or longest where it is given"
             )
-        chosen: Any = kind
-        # The lengths of zipf have the mean as their longest.
-        found[name] = (
-            TokenLengths(kind="zipf", exponent=spread, most_tokens=int(mean))
-            if kind == "zipf"
-            else TokenLengths(kind=chosen, mean_tokens=mean, variation=spread, most_tokens=most)
-        )
-    return found
+        if kind == "zipf":
+            return TokenLengths(kind=kind, exponent=spread, most_tokens=_whole(given[name], name, what))
+        return TokenLengths(kind=kind, mean_tokens=value, variation=spread, most_tokens=most)
+
+    return lengths("input"), lengths("output")
 
 
 def _whole(text: str, name: str, what: str, *, least: int = 0) -> int:

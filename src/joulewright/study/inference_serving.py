@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,17 +13,38 @@ import polars as pl
 from joulewright.errors import ScenarioError
 from joulewright.physics.inference.deployment import Deployment, coefficients
 from joulewright.physics.inference.steady import RequestShape, steady_state
-from joulewright.sim.processes.inference import RequestTrace, ServingOptions, ServingResult, simulate_serving
+from joulewright.sim.processes.inference import (
+    Disaggregation,
+    RequestTrace,
+    ServingOptions,
+    ServingResult,
+    simulate_serving,
+)
 from joulewright.sim.processes.inference.options import Router
 from joulewright.sim.processes.inference.result import J_PER_KWH, LATENCIES
 from joulewright.study.inference_deployment import Standing, deployment_facts, standing_of
 from joulewright.study.inference_intensity import IntensityInput
 from joulewright.study.inference_requests import TraceInput
+from joulewright.study.inference_use import budget_rows, cached_fraction, pool_rows, rest_notes
 
 QUANTILES = (0.5, 0.9, 0.99)
 _FULL, _DONE, _NEAR = 0.97, 0.9, 0.9
 _SHARES = (*np.linspace(0.0, 0.9, 46).tolist(), *np.linspace(0.905, 0.995, 19).tolist(), 0.999, 1.0)
 """Shares of the requests at which a distribution of latencies is kept where the requests themselves are not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedPools(Disaggregation):
+    """A decode pool whose accelerator is given by name.
+
+    Attributes
+    ----------
+    decode_accelerator : str or None
+        Name as in :class:`~joulewright.study.inference_deployment.DeploymentChoice`; None takes the hardware of the
+        prefill pool.
+    """
+
+    decode_accelerator: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +55,14 @@ class ServingChoice:
     ----------
     replicas : int
         Replicas; with disaggregation those of the prefill pool.
-    router : {"round-robin", "least-outstanding", "power-aware"}
+    router : {"round-robin", "least-outstanding", "power-aware", "prefix-aware"}
         Who gets a request.
     options : ServingOptions
         Engine limits, caches, pools, scaling, budgets and objectives.
     end_s : float or None
-        Time until which replicas are billed at least [s].
+        Time until which replicas are billed at least [s]; with requests that follow a demand at least its end.
+    decode : Deployment or None
+        A replica of the decode pool of ``options.disaggregation``; None takes that of the prefill pool.
     water_l_per_kwh : float or None
         Water usage effectiveness [l/kWh].
     """
@@ -48,9 +71,12 @@ class ServingChoice:
     router: Router = "round-robin"
     options: ServingOptions
     end_s: float | None = None
+    decode: Deployment | None = None
     water_l_per_kwh: float | None = None
 
     def __post_init__(self) -> None:
+        if self.decode is not None and self.options.disaggregation is None:
+            raise ScenarioError("a replica of a decode pool is given, but there is none; give disaggregation as well")
         value = self.water_l_per_kwh
         if value is not None and not (math.isfinite(value) and value >= 0.0):
             raise ScenarioError(f"the water usage effectiveness is {value} l/kWh; allowed is at least 0")
@@ -104,8 +130,8 @@ class ServingStudy:
 
     @cached_property
     def tenants(self) -> pl.DataFrame:
-        """One row for each tenant; water from the energy of its steps where it is known."""
-        frame = self.result.by_tenant
+        """One row for each tenant; water from the energy of its steps where it is known, null where nothing counts."""
+        frame = self.result.by_tenant.with_columns(pl.col(pl.Float64).fill_nan(None))
         if self.choice.water_l_per_kwh is not None:
             used_j = pl.col("prefill_j") + pl.col("decode_j")
             frame = frame.with_columns(water_l=used_j / J_PER_KWH * self.choice.water_l_per_kwh)
@@ -129,7 +155,7 @@ class ServingStudy:
         result, tally = self.result, self.requests.tally
         span_s = max(tally.last_s, self.choice.options.bin_s)
         offered = (tally.input_tokens + tally.output_tokens - tally.requests) / span_s
-        replica_s = self.choice.replicas * max(result.end_s - result.start_s, span_s)
+        replica_s = result.world.replicas.size * max(result.end_s - result.start_s, span_s)
         pace = result.scheduled_tokens / result.busy_s if result.busy_s else math.inf
         return {
             "arrival_span_s": span_s,
@@ -181,6 +207,7 @@ class ServingStudy:
         if result.refused:
             reasons = ", ".join(f"{count} {reason}" for reason, count in result.refusals.items())
             notes.append(f"{result.refused} of {result.offered} requests were refused: {reasons}.")
+        notes += rest_notes(result)
         if result.preemptions:
             notes.append(f"{result.preemptions} times a sequence lost its cache and was computed again.")
         clipped = 100.0 * result.clipped_s / result.busy_s if result.busy_s else 0.0
@@ -196,8 +223,11 @@ class ServingStudy:
             "deployment": deployment_facts(self.deployment),
             "standing": asdict(self.standing),
             "replicas": self.choice.replicas,
+            "pools": pool_rows(result, self.deployment, self.choice.decode),
+            "decode_deployment": None if self.choice.decode is None else deployment_facts(self.choice.decode),
+            "decode_standing": None if self.choice.decode is None else asdict(standing_of(self.choice.decode)),
             "router": self.choice.router,
-            "options": asdict(self.choice.options),
+            "options": self._options(),
             "water_l_per_kwh": self.choice.water_l_per_kwh,
             "carbon_intensity": None if self.carbon is None else self.carbon.facts(),
             "figures": {key: value if math.isfinite(value) else None for key, value in result.figures().items()},
@@ -205,12 +235,21 @@ class ServingStudy:
             "distributions": None if self._recorded else self._distributions(),
             "energy": self.energy.to_dicts(),
             "tenants": self.tenants.to_dicts(),
+            "cached_fraction": cached_fraction(result),
+            "budget_use": budget_rows(result),
             "served": result.served,
             "refusals": dict(result.refusals),
             "overload": self.overloaded,
             "span_s": [result.start_s, result.end_s],
             "notes": self.notes,
         }
+
+    def _options(self) -> dict[str, Any]:
+        """The options; of the engine of a decode pool there are the facts of its deployment."""
+        found = asdict(self.choice.options)
+        if found["disaggregation"] is not None:
+            del found["disaggregation"]["decode_engine"]
+        return found
 
     def _distributions(self) -> dict[str, list[list[float]]]:
         """Shares of the requests and the longest time of each [s], by latency; empty where no request counts."""
@@ -265,13 +304,17 @@ def study_serving(
             f"{requests.name} names no blocks of prompts, so that the prefix cache stays empty; give a trace with "
             "hash_ids, or a share of each prompt that is found in a cache (prefix_hit_fraction)"
         )
+    options, ends = choice.options, [end for end in (choice.end_s, requests.end_s) if end is not None]
+    if choice.decode is not None and options.disaggregation is not None:
+        pools = replace(options.disaggregation, decode_engine=coefficients(choice.decode))
+        options = replace(options, disaggregation=pools)
     result = simulate_serving(
         requests.trace,
         deployment,
         replicas=choice.replicas,
         router=choice.router,
-        options=choice.options,
+        options=options,
         intensity=None if carbon is None else carbon.intensity,
-        span_s=(0.0, choice.end_s),
+        span_s=(0.0, max(ends, default=None)),
     )
     return ServingStudy(requests=requests, deployment=deployment, choice=choice, carbon=carbon, result=result)

@@ -87,12 +87,14 @@ def number_of(text: str, name: str, *, of: str) -> int | float:
 
 
 def record_of(kind: type[Record], text: str, *, of: str, without: Iterable[str] = ()) -> Record:
-    """A frozen dataclass of numbers and flags from settings; its own checks follow.
+    """A frozen dataclass of numbers, flags and schedules from settings; its own checks follow.
+
+    A schedule is written ``0:2/3600:4``: times [s], and what holds from each on.
 
     Raises
     ------
     ScenarioError
-        If a setting is unknown, missing or out of range.
+        If a setting is unknown, missing, of another kind or out of range.
 
     Examples
     --------
@@ -100,13 +102,13 @@ def record_of(kind: type[Record], text: str, *, of: str, without: Iterable[str] 
     >>> record_of(ServiceBudget, "tokens=1000", of="the budget").tokens
     1000
     """
-    hidden = set(without)
+    hidden, hints = set(without), get_type_hints(kind)
     fields = {item.name: item for item in dataclasses.fields(kind) if item.name not in hidden}  # type: ignore[arg-type]
     given = settings_of(text, fields, of=of)
     missing = [name for name, item in fields.items() if _needed(item) and name not in given]
     if missing:
         raise ScenarioError(f"{of} lacks {', '.join(missing)}; write {','.join(f'{name}=NUMBER' for name in missing)}")
-    values = {name: _value(text, name, of) for name, text in given.items()}
+    values = {name: _value(text, hints[name], name, of) for name, text in given.items()}
     return kind(**values)
 
 
@@ -199,6 +201,27 @@ def _needed(item: dataclasses.Field[Any]) -> bool:
     return item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
 
 
-def _value(text: str, name: str, of: str) -> bool | int | float:
+def _value(text: str, hint: Any, name: str, of: str) -> Any:
+    if get_origin(hint) is tuple:
+        return _schedule(text, name, of)
+    if str in get_args(hint):
+        return text
     flags: Mapping[str, bool] = {"true": True, "false": False}
-    return flags[text] if text in flags else number_of(text, name, of=of)
+    value = flags[text] if text in flags else number_of(text, name, of=of)
+    if not _fits(value, hint):
+        raise ScenarioError(f"{name} of {of} is {text!r}; it must be {_described(hint)}")
+    return value
+
+
+def _schedule(text: str, name: str, of: str) -> tuple[tuple[float, int], ...]:
+    steps = []
+    for part in text.split("/"):
+        time, _, count = part.partition(":")
+        try:
+            steps.append((float(time), int(count)))
+        except ValueError as error:
+            raise ScenarioError(
+                f"{name} of {of} is {text!r}; it must be times in seconds and whole numbers, e.g. 0:2/3600:4, and "
+                f"{part!r} is none such"
+            ) from error
+    return tuple(steps)

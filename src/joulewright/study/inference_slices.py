@@ -19,6 +19,8 @@ from joulewright.study.inference_intensity import IntensityReading, hourly_inten
 from joulewright.study.inference_need import ServiceChoice, space_of, weighing_of
 from joulewright.study.inference_settings import record_of_table
 
+COST_UNITS: Mapping[Minimise, str] = {"accelerators": "accelerators", "power": "W", "carbon": "kg CO2e/h"}
+"""Unit of the cost of a packing by what it minimises; power and carbon are those of slices at their capacity."""
 _NO_SLICES = ("tensor_parallel", "pipeline_parallel", "expert_parallel", "slices")
 
 
@@ -167,6 +169,9 @@ class SlicesStudy:
             "power_w": self.power_w,
             "intensity_g_per_kwh": grams,
             "carbon_kg_per_h": None if grams is None else self.power_w * grams * 1e-6,
+            "embodied_kg_per_h": self.found.embodied_kg_per_h,
+            "packing_cost": packing.cost,
+            "packing_cost_unit": COST_UNITS[self.request.weighing.minimise],
             "placements": self._placements(),
             "shares": self.shares().to_dicts(),
             "deployments": [deployment_facts(share.deployment) for share in self._first_shares()],

@@ -10,11 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from joulewright.errors import ScenarioError
-from joulewright.model.timeline import FloatArray
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.physics.inference.deployment import Deployment
 from joulewright.physics.inference.step import StepCoefficients
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,15 +8,15 @@ from typing import NamedTuple
 import numpy as np
 
 from joulewright.errors import ScenarioError
-from joulewright.model.timeline import FloatArray
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.model.workload import ServingCurve
 from joulewright.physics.inference.deployment import Deployment, coefficients
 from joulewright.physics.inference.mig import slice_layout
 from joulewright.physics.inference.profile import LatencyLimits, serving_profile
-from joulewright.physics.inference.steady import RequestShape
+from joulewright.physics.inference.steady import RequestShape, steady_state
 from joulewright.physics.inference.step import StepCoefficients, step_values
 from joulewright.sim.processes.inference.options import ServingOptions
-from joulewright.study.configuration.day import IntArray, Operation, ReplicaCosts, replica_costs
+from joulewright.study.configuration.day import Operation, ReplicaCosts, replica_costs
 from joulewright.study.configuration.need import ServiceNeed
 from joulewright.study.configuration.space import Candidate
 from joulewright.study.configuration.trial import Trials
@@ -96,8 +96,9 @@ def prospect(candidate: Candidate, trials: Trials, operation: Operation, availab
     room = int(deployment.kv_capacity_tokens) // options.block_tokens * options.block_tokens
     if need.longest_tokens > room:
         raise ScenarioError(
-            f"a request can have {need.longest_tokens} tokens, but the cache holds {room}; use more accelerators or "
-            "lower most_tokens"
+            f"a request can have {need.longest_tokens} tokens, but the cache holds {room}; "
+            f"{'use a larger slice' if candidate.slice else 'use more accelerators'} or a smaller format, or shorten "
+            "requests (means of input and output tokens; constant lengths have no tail)"
         )
     gpus = float(deployment.gpus)
     if candidate.slice is not None:
@@ -109,12 +110,11 @@ def prospect(candidate: Candidate, trials: Trials, operation: Operation, availab
             f"gpus_available is {available}"
         )
     engine = coefficients(deployment)
-    shape, limit_s = mean_shape(trials), need.objectives.tpot_s
-    kept = 1.0 - trials.verification.margin_fraction
+    shape = mean_shape(trials)
     profile = serving_profile(
         deployment,
         shape,
-        limits=LatencyLimits(tpot_s=None if limit_s is None else limit_s * kept / _SLACK),
+        limits=LatencyLimits(tpot_s=_longest_tpot_s(trials, engine, shape, options)),
         token_budget=options.token_budget,
         max_sequences=options.max_sequences,
     )
@@ -132,6 +132,31 @@ def prospect(candidate: Candidate, trials: Trials, operation: Operation, availab
         load_per_s=load,
         power_w=np.array(profile.curve.power_mw) * 1e6 * deployment.gpus,
     )
+
+
+def _longest_tpot_s(
+    trials: Trials, engine: StepCoefficients, shape: RequestShape, options: ServingOptions
+) -> float | None:
+    """The longest closed-form mean of the time per token that may keep the objective [s]; None without one.
+
+    Raises
+    ------
+    ScenarioError
+        If even one request at a time takes longer.
+    """
+    limit_s = trials.need.objectives.tpot_s
+    if limit_s is None:
+        return None
+    alone = steady_state(
+        engine, shape, rate_per_s=[0.0], token_budget=options.token_budget, max_sequences=options.max_sequences
+    )
+    tpot_s, most_s = float(alone.tpot_s[0]), limit_s * (1.0 - trials.verification.margin_fraction) / _SLACK
+    if tpot_s > most_s:
+        raise ScenarioError(
+            f"a request alone takes {1e3 * tpot_s:.3g} ms per output token; asked for are {1e3 * limit_s:g} ms: relax "
+            "tpot, or use more or faster accelerators for a replica"
+        )
+    return most_s
 
 
 def mean_shape(trials: Trials) -> RequestShape:

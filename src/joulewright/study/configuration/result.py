@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from joulewright.model.timeline import FloatArray
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.model.workload import ServingCurve
 from joulewright.physics.inference.deployment import Deployment
 from joulewright.sim.processes.inference.options import ServingOptions
-from joulewright.study.configuration.day import IntArray
 
 FIGURES = ("carbon_kg", "energy_kwh", "cost", "embodied_kg", "tpot_s")
 """What Pareto sets can be over."""

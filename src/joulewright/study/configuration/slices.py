@@ -53,11 +53,14 @@ class SlicedServices:
         Slices of each service.
     refused : tuple of Refusal
         Services on slices that cannot serve them, and why.
+    embodied_kg_per_h : float or None
+        Embodied carbon of all accelerators in use [kg CO2e per h]; None if that of the type is unknown.
     """
 
     packing: Packing
     shares: Mapping[str, tuple[SliceShare, ...]]
     refused: tuple[Refusal, ...]
+    embodied_kg_per_h: float | None
 
 
 class _Option(NamedTuple):
@@ -151,7 +154,9 @@ def configure_slices(
         shares = {need.name: _shares(need, options[need.name], packing) for need in needs}
         late = [(name, share.profile) for name, found in shares.items() for share in found if not share.trial.met]
         if not late:
-            return SlicedServices(packing=packing, shares=shares, refused=tuple(refused))
+            unknown = None in (device.embodied_low_kg, device.embodied_mid_kg, device.embodied_high_kg)
+            embodied = None if unknown else len(packing.devices) * _embodied_kg_per_h(device, how)
+            return SlicedServices(packing=packing, shares=shares, refused=tuple(refused), embodied_kg_per_h=embodied)
         _back_off(options, late, refused)
         _check(needs, options, refused)
 
@@ -183,10 +188,19 @@ def _slice_space(accelerator: Accelerator | str, space: ConfigurationSpace | Non
         token_budgets=given.token_budgets,
         power_caps_fraction=given.power_caps_fraction,
         clock_fractions=given.clock_fractions,
-        slices=tuple(slice_layout(device).profiles),
+        slices=_profiles(device),
         gpus_available=given.gpus_available,
         constants=given.constants,
     )
+
+
+def _profiles(device: Accelerator) -> tuple[str, ...]:
+    if device.mig_layout is None:
+        raise ScenarioError(
+            f"{device.name} cannot be cut into slices; choose an accelerator that can, such as H100-SXM, or serve each "
+            "service on whole ones (configure)"
+        )
+    return tuple(slice_layout(device).profiles)
 
 
 def _options(
@@ -230,8 +244,11 @@ def _price(device: Accelerator, operation: Operation, minimise: Minimise, intens
     if minimise == "power":
         return _Price(idle_w, 1.0)
     watt = (intensity or 0.0) * 1e-6
-    embodied = device.embodied_kg_per_h(operation.lifetime_h)[1] / operation.utilisation_fraction
-    return _Price(embodied + idle_w * watt, watt)
+    return _Price(_embodied_kg_per_h(device, operation) + idle_w * watt, watt)
+
+
+def _embodied_kg_per_h(device: Accelerator, operation: Operation) -> float:
+    return device.embodied_kg_per_h(operation.lifetime_h)[1] / operation.utilisation_fraction
 
 
 def _pack(

@@ -11,13 +11,10 @@ from joulewright.errors import ScenarioError
 from joulewright.model.language_model import LanguageModel
 from joulewright.physics.accelerator import Accelerator, find_accelerator
 from joulewright.physics.inference.constants import EngineConstants
-from joulewright.physics.inference.deployment import Deployment
+from joulewright.physics.inference.deployment import LEAST_CAP_FRACTION, Deployment
 from joulewright.physics.inference.mig import slice_layout
 from joulewright.physics.inference.precision import BYTES
 from joulewright.sim.processes.inference.options import ServingOptions
-
-_LEAST_CAP = 1.05 * 0.25
-"""Caps at or below this share of the board power are refused: the step model stands still at a quarter."""
 
 
 class Candidate(NamedTuple):
@@ -131,7 +128,7 @@ class ConfigurationSpace:
 
     def __post_init__(self) -> None:
         problems = [f"{name} is empty; give at least one value" for name in _LISTS if not getattr(self, name)]
-        for name, least in (("power_caps_fraction", _LEAST_CAP), ("clock_fractions", 0.0)):
+        for name, least in (("power_caps_fraction", LEAST_CAP_FRACTION), ("clock_fractions", 0.0)):
             problems += [
                 f"{name} holds {value}; allowed is above {least:g} up to 1"
                 for value in getattr(self, name)

@@ -7,10 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from joulewright.model.timeline import FloatArray
+from joulewright.model.timeline import FloatArray, IntArray
 from joulewright.physics.inference.step import StepCoefficients
 
-IntArray = NDArray[np.int64]
 RecordArray = NDArray[np.void]
 
 PREFILL, DECODE, IDLE, LOADING, OFF, HOST = range(6)
@@ -39,6 +38,8 @@ ABSENT = -2
 """Of a block in a prefix cache: not there. From -1 on it is in the chain of the last uses; below, held by sequences."""
 REBASE_STEPS = 4096
 """Steps after which running sums begin anew."""
+WHEEL = 256
+"""Steps that a replica plans ahead, a power of two; what ends later is put there once more."""
 
 
 def _fields(names: str, kind: str) -> list[tuple[str, str]]:
@@ -75,20 +76,21 @@ RUN = np.dtype(
     [
         *_fields(
             "next status free_slot live turn transfers sent router fill first_decoder replicas max_sequences "
-            "token_budget block_tokens wheel_mask bins_per_intensity budgeted waiting_limit cache_blocks "
-            "cache_block_tokens shared_cache paged blocks_per_name name_base recording short arrived served refusals "
-            "first_bin",
+            "token_budget block_tokens bins_per_intensity budgeted bounded scaled longest_input waiting_limit "
+            "cache_blocks cache_block_tokens shared_cache paged blocks_per_name name_base recording short arrived "
+            "served refusals first_bin",
             "i8",
         ),
         *_fields(
-            "start_s bin_s span_end_s margin_s midnight_s hit_fraction transfer_bytes_s transfer_latency_s "
+            "start_s bin_s span_end_s load_s margin_s midnight_s hit_fraction transfer_bytes_s transfer_latency_s "
             "last_finish_s limit_j limit_g limit_tokens limit_gpu_s reserved_j reserved_s worst_intensity log_growth "
             "objective_ttft_s objective_tpot_s objective_e2e_s",
             "f8",
         ),
     ]
 )
-"""``margin_s`` is the room that the series keeps behind the beginning of a step: its time, loading and a transfer."""
+"""``margin_s`` is the room that the series keeps behind the beginning of a step: its time, loading and a transfer.
+``span_end_s`` is the last arrival, or a later end that is asked for, and never where the former is not known."""
 POOL = np.dtype(
     [
         *_fields("first last least_replicas schedule_at schedule_last", "i8"),
@@ -128,10 +130,11 @@ class World(NamedTuple):
     """Everything the loop works on, with R replicas and T bins.
 
     ``slots`` and ``transfers`` have the shape of requests in flight, ``engines`` and ``pools`` ``(2,)`` for the first
-    pool and the decode pool, ``due_s`` ``(R,)``: when something next happens at a replica, ``wheel`` ``(R, W)``: the
-    sequences whose window fills or that finish up to W steps ahead, ``crossing`` ``(R, block_tokens)``: sequences that
-    need a block at steps of that remainder, ``series`` ``(T, 6)``, ``hashes``: numbers of the blocks of prompts,
-    ``cache_before`` and ``cache_after`` ``(C, B)``: the chain of B blocks in each of C prefix caches.
+    pool and the decode pool, ``due_s`` ``(R,)``: when something next happens at a replica, ``wheel`` ``(R, WHEEL)``:
+    the sequences whose window fills or that finish within so many steps, or that have longer to go, ``crossing``
+    ``(R, block_tokens)``: sequences that need a block at steps of that remainder, ``series`` ``(T, 6)``,
+    ``intensity_sum``: sum of the carbon intensity up to each of its steps, ``hashes``: numbers of the blocks of
+    prompts, ``cache_before`` and ``cache_after`` ``(C, B)``: the chain of B blocks in each of C prefix caches.
     """
 
     run: RecordArray
@@ -146,6 +149,7 @@ class World(NamedTuple):
     chunks: IntArray
     series: FloatArray
     intensity: FloatArray
+    intensity_sum: FloatArray
     rows: RecordArray
     tenants: RecordArray
     histograms: IntArray

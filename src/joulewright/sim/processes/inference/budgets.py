@@ -16,8 +16,10 @@ class ServiceBudget:
     """Most that a service may use on each day; None sets no limit.
 
     A request is admitted if the day's use so far, the most that requests in flight can still use, the most that this
-    one can, and replicas at rest until the day or the given span ends stay within every limit, and if those in flight
-    leave room for the rest of the day after. So no limit is ever exceeded, except for work repeated after preemption.
+    one can, and replicas at rest until the day or the run ends stay within every limit, on this day and on later ones
+    that it can reach. The run ends with the last arrival, a later end that is asked for, or what is then in flight,
+    loading and transfers included; where the last arrival is not known, rest until midnight is set aside. So requests
+    never exceed a limit, except by work repeated after preemption; replicas that are always on can by rest alone.
 
     Attributes
     ----------

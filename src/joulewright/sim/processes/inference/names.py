@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from joulewright.errors import TraceError
+from joulewright.model.timeline import IntArray
 from joulewright.sim.processes.inference import arrays
-from joulewright.sim.processes.inference.arrays import IntArray, World
+from joulewright.sim.processes.inference.arrays import World
 from joulewright.sim.processes.inference.requests import RequestTrace
 
 _NONE = np.empty(0, dtype=np.int64)

@@ -16,6 +16,8 @@ from joulewright.sim.processes.inference.budgets import ServiceBudget
 
 Router = Literal["round-robin", "least-outstanding", "power-aware", "prefix-aware"]
 ROUTERS: tuple[Router, ...] = ("round-robin", "least-outstanding", "power-aware", "prefix-aware")
+LEAST_INTERVAL_S = 1e-3
+"""Shortest time between decisions of autoscaling [s]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +100,13 @@ class Autoscaling:
     least_replicas : int
         Replicas that stay on; with 0 the first request wakes one.
     interval_s, hold_s, rate_window_s : float
-        Time between decisions, time of less demand before replicas go off, and the window of the rate [s].
-    load_s, load_energy_j : float
-        Time that loading the model takes, and its energy per replica [s, J].
+        Time between decisions, at least 0.001, time of less demand before replicas go off, and the window of the rate
+        [s].
+    load_s : float
+        Time that loading the model takes [s].
+    load_energy_j : float or None
+        Energy of that per replica, host included [J]; None takes the power of rest and of the resting host for that
+        time, which is less than storage and memory draw while they work.
     off_w : float
         Power of a replica that is off [W].
 
@@ -118,7 +124,7 @@ class Autoscaling:
     hold_s: float = 60.0
     rate_window_s: float = 60.0
     load_s: float = 60.0
-    load_energy_j: float = 0.0
+    load_energy_j: float | None = None
     off_w: float = 0.0
 
     def __post_init__(self) -> None:
@@ -131,11 +137,14 @@ class Autoscaling:
             ("interval_s", "s", True),
             ("hold_s", "s", False),
             ("rate_window_s", "s", True),
-            ("load_s", "s", self.load_energy_j > 0.0),
+            ("load_s", "s", bool(self.load_energy_j)),
             ("load_energy_j", "J", False),
             ("off_w", "W", False),
         ):
-            _real(getattr(self, name), name, unit, positive=positive)
+            if getattr(self, name) is not None:
+                _real(getattr(self, name), name, unit, positive=positive)
+        if self.interval_s < LEAST_INTERVAL_S:
+            raise ScenarioError(f"interval_s is {self.interval_s!r} s; allowed is at least {LEAST_INTERVAL_S:g} s")
         for name in ("requests_per_replica", "rate_per_replica_s"):
             if getattr(self, name) is not None:
                 _real(getattr(self, name), name, "", positive=True)

@@ -32,7 +32,7 @@ class PlainRequest:
     prompt: int = 0
     """Tokens to have there before the next token can come: the prompt, and after preemption the answer so far."""
     found: int = 0
-    """Tokens that came from a prefix cache."""
+    """Tokens of the prompt that came from a prefix cache at its first admission."""
     transferred: bool = False
     """Whether the cache of its prompt has come over the link and takes no computing."""
     preemptions: int = 0
@@ -157,7 +157,8 @@ class PlainReplica:
                 budget -= 1
             else:
                 request.cached = self._found(request)
-                request.found += request.cached
+                if request.preemptions == 0:
+                    request.found = request.cached
                 budget -= self._chunk(request, budget)
             self._trim(growing)
         self._book(len(decodes))

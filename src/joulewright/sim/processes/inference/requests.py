@@ -7,12 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from joulewright.errors import TraceError
-from joulewright.model.timeline import FloatArray
-
-IntArray = NDArray[np.int64]
+from joulewright.model.timeline import FloatArray, IntArray
 
 _MOST_TOKENS = 1 << 30
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,7 @@ import polars as pl
 
 from joulewright.errors import TraceError
 from joulewright.model.timeline import FloatArray
-from joulewright.sim.processes.inference.arrays import COLUMNS, REASONS, World
+from joulewright.sim.processes.inference.arrays import COLUMNS, DAY_S, REASONS, World
 from joulewright.sim.processes.inference.histogram import histogram_quantile
 from joulewright.sim.processes.inference.options import ServingOptions
 from joulewright.sim.processes.inference.requests import RequestTrace
@@ -138,19 +139,22 @@ class ServingResult:
 
     @cached_property
     def by_tenant(self) -> pl.DataFrame:
-        """One row per tenant: requests, tokens, mean times [s], energy by phase [J], carbon [g], water [l]."""
+        """One row per tenant: requests, tokens, mean times [s], energy by phase [J], carbon [g], water [l].
+
+        Times of a tenant without served requests are null.
+        """
         found = self.world.tenants
-        served = np.maximum(found["requests"], 1)
         arrived = np.maximum(found["requests"] + found["refused"], 1)
         columns: dict[str, object] = {"tenant": self.tenants}
         columns |= {name: found[name] for name in ("requests", "refused")}
         columns |= {name: found[key].astype(np.int64) for name, key in _TENANT_TOKENS.items()}
+        served = np.where(found["requests"] > 0, found["requests"], np.nan)
         columns |= {name: found[name] / served for name in LATENCIES}
-        columns["tpot_s"] = found["tpot_s"] / np.maximum(found["timed"], 1)
+        columns["tpot_s"] = found["tpot_s"] / np.where(found["requests"] > 0, np.maximum(found["timed"], 1), np.nan)
         columns |= {name: found[name] for name in ("prefill_j", "decode_j", "carbon_g", "preemptions")}
         columns["water_l"] = self._water(found["prefill_j"] + found["decode_j"])
         columns["met_fraction"] = found["met"] / arrived
-        return pl.DataFrame(columns)
+        return pl.DataFrame(columns).with_columns(pl.col("^.*_s$").fill_nan(None))
 
     @cached_property
     def series(self) -> pl.DataFrame:
@@ -180,10 +184,31 @@ class ServingResult:
         """
         if self.world.intensity.size == 0:
             raise TraceError("the simulation had no carbon intensity; pass intensity to simulate_serving")
-        numbers = np.arange(self.world.series.shape[0]) + int(self.world.run["first_bin"][0])
-        numbers = numbers // int(self.world.run["bins_per_intensity"][0])
-        values = self.world.intensity[np.minimum(numbers, self.world.intensity.size - 1)]
-        return dict(zip(COLUMNS, ((values @ self.world.series) / J_PER_KWH).tolist()))
+        return dict(zip(COLUMNS, ((self._intensity @ self.world.series) / J_PER_KWH).tolist()))
+
+    @cached_property
+    def rest_of_budget(self) -> Mapping[str, tuple[float, float]]:
+        """What replicas that only rest take of a day's budget, on the day with the most of it, and the budget.
+
+        By ``energy_kwh`` and ``carbon_g``, where there is such a limit. Rest is counted as admission sets it aside, for
+        all replicas from start to end, with autoscaling at the power of loading if that is more. Requests have the
+        difference; if there is none, all are refused.
+        """
+        world, budget = self.world, self.options.budget
+        if budget is None:
+            return {}
+        run, pools, engines = world.run[0], world.pools, world.engines
+        each_w = np.maximum(engines["rest_w"] + engines["host_rest_w"], np.maximum(pools["load_w"], pools["off_w"]))
+        edges_s = float(run["start_s"]) + self.options.bin_s * np.arange(world.series.shape[0] + 1)
+        billed_s = np.diff(np.clip(edges_s, self.start_s, self.end_s))
+        used = float((pools["last"] - pools["first"]) @ each_w) / J_PER_KWH * billed_s
+        days = np.floor((edges_s[:-1] + 0.5 * self.options.bin_s - run["midnight_s"]) / DAY_S + 1.0).astype(np.int64)
+        found = {}
+        if budget.energy_kwh is not None:
+            found["energy_kwh"] = (float(np.bincount(days, weights=used).max()), budget.energy_kwh)
+        if budget.carbon_g is not None:
+            found["carbon_g"] = (float(np.bincount(days, weights=used * self._intensity).max()), budget.carbon_g)
+        return found
 
     @cached_property
     def water_l(self) -> Mapping[str, float]:
@@ -260,8 +285,8 @@ class ServingResult:
         }
 
     def figures(self) -> Mapping[str, float]:
-        """The figures a comparison shows; the key ends in the unit."""
-        active = self.energy_j["prefill"] + self.energy_j["decode"]
+        """The figures a comparison shows, not a number where no request counts; the key ends in the unit."""
+        active, tokens = self.energy_j["prefill"] + self.energy_j["decode"], float(self.world.tenants["output"].sum())
         found = {
             "requests": float(self.offered),
             "refused": float(self.refused),
@@ -272,13 +297,21 @@ class ServingResult:
             "active_kwh": active / J_PER_KWH,
             "total_kwh": self.total_energy_j / J_PER_KWH,
             "mean_power_w": self.mean_power_w,
-            "energy_per_output_token_j": self.total_energy_j / max(float(self.world.tenants["output"].sum()), 1.0),
+            "energy_per_output_token_j": self.total_energy_j / tokens if tokens else math.nan,
             "met_fraction": self.met_fraction,
         }
         for name in LATENCIES:
             found[f"mean_{name}"] = self.mean(name)
             found |= {f"p{percent}_{name}": self.quantile(name, percent / 100) for percent in (50, 90, 99)}
         return found
+
+    @property
+    def _intensity(self) -> FloatArray:
+        """Carbon intensity of each bin [g/kWh]."""
+        numbers = np.arange(self.world.series.shape[0]) + int(self.world.run["first_bin"][0])
+        numbers = numbers // int(self.world.run["bins_per_intensity"][0])
+        values: FloatArray = self.world.intensity[np.minimum(numbers, self.world.intensity.size - 1)]
+        return values
 
     def _water(self, energy_j: FloatArray) -> FloatArray:
         water: FloatArray = energy_j / J_PER_KWH * self.options.water_l_per_kwh

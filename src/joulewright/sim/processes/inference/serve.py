@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -21,6 +21,7 @@ from joulewright.sim.processes.inference.setup import ServingSetup
 from joulewright.sim.processes.inference.world import build_world, with_slots, with_time
 
 _LONGEST_SERIES = 20_000_000
+_MOST_DECISIONS = 1e8
 _NONE = np.empty(0, dtype=np.int64)
 NO_REQUESTS = Requests(np.empty(0), _NONE, _NONE, _NONE, _NONE)
 
@@ -42,8 +43,8 @@ def simulate_serving(
     trace : RequestTrace or iterable of RequestTrace
         One trace gives a row per request. Several, one after the other on one clock and with the same tenants, are
         taken one at a time: memory then holds one of them and what is in flight, and figures are sums and quantiles.
-        An answer in a later trace may be at most as long as ``options.context_tokens``, or else as the longest in the
-        first.
+        Until when rest must be paid is known of one trace and of a list; with an energy or carbon budget rest until
+        midnight is set aside for others.
     engine : Deployment or StepCoefficients
         One replica.
     replicas : int
@@ -107,7 +108,9 @@ def simulate_serving(
     first = next(parts, None)
     if first is None:
         raise TraceError("there are no requests: the traces are empty")
-    loop = _Loop(setup, first, recording=recording)
+    last = trace if isinstance(trace, RequestTrace) else trace[-1] if isinstance(trace, Sequence) else None
+    last_arrival_s = np.inf if last is None else float(last.arrival_s[-1])
+    loop = _Loop(setup, first, recording=recording, last_arrival_s=last_arrival_s)
     for part in chain([first], parts):
         loop.feed(part)
     return loop.finish(first if recording else None)
@@ -125,16 +128,13 @@ def prepare_kernels() -> None:
 class _Loop:
     """Feeds traces to the compiled loop and gives it room."""
 
-    def __init__(self, setup: ServingSetup, first: RequestTrace, *, recording: bool) -> None:
+    def __init__(self, setup: ServingSetup, first: RequestTrace, *, recording: bool, last_arrival_s: float) -> None:
         self.setup, self.options, self.tenants = setup, setup.options, first.tenants
         self.start_s = self.last_s = float(setup.span_s[0])
         self.offered = 0
         self.names = None if self.options.prefix_cache is None else BlockNames(first)
         self._check_length(max(float(first.arrival_s[-1]), setup.span_s[1] or 0.0))
-        longest = int(first.output_tokens.max())
-        if not recording:
-            longest = max(longest, self.options.context_tokens or 0)
-        self.world = build_world(setup, first, recording=recording, longest_output=longest)
+        self.world = build_world(setup, first, recording=recording, last_arrival_s=last_arrival_s)
 
     def feed(self, trace: RequestTrace) -> None:
         """Let the requests of a trace arrive."""
@@ -204,7 +204,6 @@ class _Loop:
         self._check_limit(total, self.options.context_tokens, "the context window")
         room = int(self.world.engines["blocks"].min()) * self.options.block_tokens
         self._check_limit(total, room, "the cache of a replica")
-        self._check_limit(trace.output_tokens, int(self.world.run["wheel_mask"][0]) - 1, "the longest answer expected")
 
     def _check_limit(self, tokens: NDArray[np.int64], limit: int | None, name: str) -> None:
         wrong = np.flatnonzero(tokens > limit) if limit is not None else np.empty(0)
@@ -224,3 +223,11 @@ class _Loop:
                 f"{bin_s:g} s; at most {_LONGEST_SERIES} are kept: set a longer bin_s, or a span_s that begins nearer "
                 "to the first request"
             )
+        for rule in self.options.scaling:
+            decisions = 0.0 if rule is None else (last_s - self.start_s) / rule.interval_s
+            if decisions > _MOST_DECISIONS:
+                raise TraceError(
+                    f"the run reaches {last_s:g} s, which is {decisions:.3g} decisions of autoscaling; at most "
+                    f"{_MOST_DECISIONS:g} are made: set an interval_s of at least "
+                    f"{(last_s - self.start_s) / _MOST_DECISIONS:.3g} s"
+                )

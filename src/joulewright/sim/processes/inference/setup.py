@@ -55,6 +55,11 @@ class ServingSetup:
             raise ScenarioError(f"replicas is {count!r}; allowed is a whole number from 1 to 100000")
         if self.router not in ROUTERS:
             raise ScenarioError(f"there is no router {self.router!r}; use {', '.join(ROUTERS)}")
+        if self.router == "prefix-aware" and self.options.prefix_cache is None:
+            raise ScenarioError(
+                "router is 'prefix-aware', but no prefix_cache is given, so that no replica knows a prompt; give one "
+                "(and a trace that names blocks), or use least-outstanding"
+            )
         self._check_schedules()
         self._check_budget()
 

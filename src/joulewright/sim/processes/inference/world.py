@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from joulewright.errors import ScenarioError
+from joulewright.model.timeline import IntArray
 from joulewright.sim.processes.inference import arrays
-from joulewright.sim.processes.inference.arrays import IntArray, RecordArray, World
+from joulewright.sim.processes.inference.arrays import RecordArray, World
 from joulewright.sim.processes.inference.options import ROUTERS, Autoscaling
 from joulewright.sim.processes.inference.requests import RequestTrace
 from joulewright.sim.processes.inference.setup import ServingSetup
@@ -19,15 +20,19 @@ _NO_LIMIT = 1 << 62
 _SPARE_S = 1400.0
 
 
-def build_world(setup: ServingSetup, trace: RequestTrace, *, recording: bool, longest_output: int) -> World:
-    """Arrays before the first arrival; ``recording`` keeps a row for each request of the trace."""
+def build_world(setup: ServingSetup, trace: RequestTrace, *, recording: bool, last_arrival_s: float) -> World:
+    """Arrays before the first arrival; ``recording`` keeps a row for each request of the trace.
+
+    The last arrival of all traces is infinite where it is not known.
+    """
     options, total = setup.options, sum(setup.sizes)
-    run, pools, engines = _run(setup), _pools(setup), _engines(setup)
+    run, engines = _run(setup), _engines(setup)
+    pools = _pools(setup, engines)
     _set_blocks(setup, run, trace.block_tokens)
-    wheel = 1 << (longest_output + 2).bit_length()
-    run["wheel_mask"], run["recording"] = wheel - 1, recording
+    run["recording"], run["span_end_s"] = recording, max(setup.span_s[1] or 0.0, last_arrival_s)
     caches = 1 if run["shared_cache"][0] else total
     steps = [step for rule in options.scaling if rule is not None for step in rule.schedule]
+    intensity = np.empty(0) if setup.intensity is None else setup.intensity.kg_per_mwh
     world = World(
         run=run,
         engines=engines,
@@ -36,11 +41,12 @@ def build_world(setup: ServingSetup, trace: RequestTrace, *, recording: bool, lo
         due_s=np.full(total, math.inf),
         slots=np.zeros(0, dtype=arrays.SLOT),
         transfers=np.zeros(0, dtype=arrays.TRANSFER),
-        wheel=np.full((total, wheel), -1, dtype=np.int64),
+        wheel=np.full((total, arrays.WHEEL), -1, dtype=np.int64),
         crossing=np.zeros((total, options.block_tokens), dtype=np.int64),
         chunks=np.zeros((total, options.max_sequences), dtype=np.int64),
         series=np.zeros((0, len(arrays.COLUMNS))),
-        intensity=np.empty(0) if setup.intensity is None else setup.intensity.kg_per_mwh,
+        intensity=intensity,
+        intensity_sum=np.append(0.0, np.cumsum(intensity)),
         rows=np.zeros(len(trace) if recording else 0, dtype=arrays.ROW),
         tenants=np.zeros(len(trace.tenants), dtype=arrays.TENANT),
         histograms=np.zeros((0 if recording else len(trace.tenants), 3, arrays.BUCKETS), dtype=np.int64),
@@ -84,7 +90,8 @@ def with_time(world: World, until_s: float) -> World:
 
 def _run(setup: ServingSetup) -> RecordArray:
     run = np.zeros(1, dtype=arrays.RUN)
-    options, (start_s, end_s) = setup.options, setup.span_s
+    options, start_s = setup.options, setup.span_s[0]
+    rules = [rule for rule in options.scaling if rule is not None]
     first_bin = math.floor(start_s / options.bin_s)
     values: dict[str, Any] = {
         "free_slot": -1,
@@ -103,7 +110,8 @@ def _run(setup: ServingSetup) -> RecordArray:
         "bin_s": options.bin_s,
         "first_bin": first_bin,
         "start_s": first_bin * options.bin_s,
-        "span_end_s": math.inf if end_s is None else end_s,
+        "scaled": bool(rules),
+        "load_s": sum(rule.load_s for rule in rules),
         "margin_s": setup.margin_s,
         "log_growth": math.log(arrays.GROWTH),
     }
@@ -118,8 +126,10 @@ def _run(setup: ServingSetup) -> RecordArray:
     _set(run, values)
     if options.budget is not None:
         energy_kwh, carbon_g, tokens, gpu_h = options.budget.limits
-        limits = {"limit_j": energy_kwh * arrays.J_PER_KWH, "limit_g": carbon_g, "limit_tokens": tokens}
-        _set(run, {"budgeted": 1, **limits, "limit_gpu_s": gpu_h * 3600.0, "midnight_s": options.budget.midnight_s})
+        limits = {"limit_j": energy_kwh * arrays.J_PER_KWH, "limit_g": carbon_g, "limit_gpu_s": gpu_h * 3600.0}
+        bounded = min(limits.values()) < math.inf
+        _set(run, {"budgeted": 1, "bounded": bounded, **limits, "limit_tokens": tokens})
+        run["midnight_s"] = options.budget.midnight_s
     return run
 
 
@@ -176,7 +186,7 @@ def _engines(setup: ServingSetup) -> RecordArray:
     return found
 
 
-def _pools(setup: ServingSetup) -> RecordArray:
+def _pools(setup: ServingSetup, engines: RecordArray) -> RecordArray:
     """Replicas and rules of the pools; their schedules lie one after the other."""
     found = np.zeros(2, dtype=arrays.POOL)
     first = steps = 0
@@ -184,20 +194,23 @@ def _pools(setup: ServingSetup) -> RecordArray:
         _set(found, {"first": first, "last": first + size, "tick_s": math.inf, "schedule_at": steps}, number)
         if rule is not None:
             steps += len(rule.schedule)
-            _set(found, {**_rule(rule), "tick_s": setup.span_s[0], "calm_s": setup.span_s[0]}, number)
+            rest_w = float(engines["rest_w"][number] + engines["host_rest_w"][number])
+            rule_values = _rule(rule, rest_w)
+            _set(found, {**rule_values, "tick_s": setup.span_s[0], "calm_s": setup.span_s[0]}, number)
             found["schedule_last"][number] = steps if rule.schedule else 0
         first += size
     return found
 
 
-def _rule(rule: Autoscaling) -> dict[str, float]:
+def _rule(rule: Autoscaling, rest_w: float) -> dict[str, float]:
     by_rate = rule.rate_per_replica_s is not None
+    load_w = rest_w if rule.load_energy_j is None else rule.load_energy_j / max(rule.load_s, 5e-324)
     return {
         "least_replicas": rule.least_replicas,
         "interval_s": rule.interval_s,
         "hold_s": 0.0 if rule.schedule else rule.hold_s,
         "load_s": rule.load_s,
-        "load_w": rule.load_energy_j / rule.load_s if rule.load_s > 0.0 else 0.0,
+        "load_w": load_w,
         "off_w": rule.off_w,
         "per_replica": rule.requests_per_replica or rule.rate_per_replica_s or 1.0,
         "rate_weight": -math.expm1(-rule.interval_s / rule.rate_window_s) if by_rate else 0.0,

@@ -53,7 +53,9 @@ def arrive(w: World, requests: Requests, index: int) -> None:
     """Route a request, or refuse it."""
     run, time_s = w.run[0], requests.arrival_s[index]
     tokens_in, tokens_out = requests.input_tokens[index], requests.output_tokens[index]
-    reason, number = refusal(w, time_s, tokens_in, tokens_out) if run.budgeted else SERVED, 0
+    reason, number, most_j, most_s = SERVED, 0, 0.0, 0.0
+    if run.budgeted:
+        reason, most_j, most_s = refusal(w, time_s, tokens_in, tokens_out)
     name_at, names = names_of(w, requests, index)
     if reason == SERVED:
         number = route(w, time_s, name_at, names)
@@ -70,7 +72,8 @@ def arrive(w: World, requests: Requests, index: int) -> None:
     q.input, q.output, q.target = tokens_in, tokens_out, tokens_in
     q.generated = q.done = q.cached = q.preemptions = q.transferred = 0
     q.name_at, q.names, q.held = name_at, names, 0
-    q.prefill_j = q.decode_j = q.carbon_g = q.reserved_j = q.reserved_s = 0.0
+    q.prefill_j = q.decode_j = q.carbon_g = 0.0
+    q.reserved_j, q.reserved_s = most_j, most_s
     if run.budgeted:
         reserve(w, q, time_s)
     enqueue(w, number, at, time_s)

@@ -50,7 +50,8 @@ def admit(w: World, number: int, budget: int) -> Any:
         return 1
     if q.names > 0 or run.hit_fraction > 0.0:
         q.done = cached(w, number, at)
-        q.cached += q.done
+        if q.preemptions == 0:
+            q.cached = q.done
     return add_chunk(w, number, at, budget)
 
 

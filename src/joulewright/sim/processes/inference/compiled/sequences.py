@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from joulewright.sim.compiler import compiled, inlined
-from joulewright.sim.processes.inference.arrays import J_PER_KWH, World
+from joulewright.sim.processes.inference.arrays import J_PER_KWH, WHEEL, World
 from joulewright.sim.processes.inference.compiled.prefixes import release
 from joulewright.sim.processes.inference.compiled.step import blocks_for, effective_tokens
 
@@ -53,9 +53,17 @@ def rebase(w: World, r: Any) -> None:
 
 
 @inlined
-def into_wheel(w: World, number: int, at: int, step: int) -> None:
-    place = step & w.run[0].wheel_mask
-    q, first = w.slots[at], w.wheel[number, place]
+def due_step(engine: Any, q: Any) -> Any:
+    """Step with the last token of a sequence that decodes, or the one in which its window fills if that is before."""
+    last = q.joined_step + q.output - q.generated - 1
+    return min(last, q.joined_step + engine.window - q.target - 1) if q.growing else last
+
+
+@inlined
+def into_wheel(w: World, number: int, at: int) -> None:
+    r, q = w.replicas[number], w.slots[at]
+    place = min(due_step(w.engines[r.pool], q), r.step + WHEEL - 1) % WHEEL
+    first = w.wheel[number, place]
     q.wheel_at, q.wheel_before, q.wheel_after = place, -1, first
     if first >= 0:
         w.slots[first].wheel_before = at
@@ -80,17 +88,15 @@ def start_decoding(w: World, number: int, at: int) -> None:
     engine = w.engines[r.pool]
     q.joined_step = q.start_step = r.step
     q.context, q.slope, q.growing = effective_tokens(engine, q.target), engine.global_fraction, 0
-    event = r.step + q.output - q.generated - 1
     if q.target < engine.window:
         q.growing, q.slope = 1, 1.0
-        event = min(event, r.step + engine.window - q.target - 1)
     r.decoding += 1
     r.growing += q.growing
     r.full_context += q.target
     r.short_context += min(q.target, engine.window)
     w.crossing[number, (r.step - q.target) % run.block_tokens] += 1
     q.shared_mark, q.ratio_mark, q.moment_mark = r.shared, r.ratio, r.moment
-    into_wheel(w, number, at, event)
+    into_wheel(w, number, at)
 
 
 @inlined

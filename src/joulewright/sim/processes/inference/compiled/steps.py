@@ -16,12 +16,14 @@ from joulewright.sim.processes.inference.arrays import (
     REBASE_STEPS,
     SERVED,
     STARTING,
+    WHEEL,
     World,
 )
 from joulewright.sim.processes.inference.compiled.energy import bill, rest
 from joulewright.sim.processes.inference.compiled.routing import switch_off
 from joulewright.sim.processes.inference.compiled.schedule import book_chunks, chunk_sums, fill_step
 from joulewright.sim.processes.inference.compiled.sequences import (
+    due_step,
     into_wheel,
     leave,
     rebase,
@@ -124,21 +126,22 @@ def end_request(w: World, at: int, now_s: float) -> None:
 
 @compiled
 def wheel_turn(w: World, number: int, at: int, step: int) -> None:
-    """Sequences of one place of the wheel: the window of some is full, the others have their last token."""
+    """Sequences of one place of the wheel: some have their last token, the window of some is full, others go on."""
     r = w.replicas[number]
-    w.wheel[number, step & w.run[0].wheel_mask] = -1
+    engine = w.engines[r.pool]
+    w.wheel[number, step % WHEEL] = -1
     while at >= 0:
         q = w.slots[at]
         following = q.wheel_after
-        last = q.joined_step + q.output - q.generated - 1
-        if last == step:
+        if q.joined_step + q.output - q.generated - 1 == step:
             leave(w, number, at, stop_decoding(w, number, at))
             end_request(w, at, r.now_s)
         else:
-            settle(w, r, at)
-            q.slope, q.growing = w.engines[r.pool].global_fraction, 0
-            r.growing -= 1
-            into_wheel(w, number, at, last)
+            if due_step(engine, q) == step:
+                settle(w, r, at)
+                q.slope, q.growing = engine.global_fraction, 0
+                r.growing -= 1
+            into_wheel(w, number, at)
         at = following
 
 
@@ -176,7 +179,7 @@ def complete(w: World, number: int) -> None:
     if r.decoding:
         r.full_context += r.decoding
         r.short_context += r.growing
-        at = w.wheel[number, step & w.run[0].wheel_mask]
+        at = w.wheel[number, step % WHEEL]
         if at >= 0:
             wheel_turn(w, number, at, step)
     if r.chunks:
