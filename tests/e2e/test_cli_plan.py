@@ -19,6 +19,7 @@ import pytest
 
 from joulewright.cli.main import run as run_jw
 from joulewright.cli.plan import verdict
+from joulewright.io import read_run
 
 RUN_FILES = {"run.json", "state.json", "state.parquet", "series.parquet", "schedule.parquet", "ledger.parquet"}
 
@@ -131,6 +132,37 @@ def test_pareto_front_trades_cost_for_carbon(small: Path, jw, tmp_path: Path) ->
     assert len(points) >= 2
     benefits = [point["benefit"] for point in points]
     assert benefits == sorted(benefits)
+    assert all(0.0 <= point["gap"] <= 0.001 for point in points)
+    assert outcome.stderr.count("point of the front:") >= len(points)
+    assert [point.gap for point in read_run(tmp_path / "run").pareto] == [
+        point["gap"] for point in outcome.document["pareto"]
+    ]
+
+
+def test_the_plan_is_written_before_its_alternatives(small: Path, jw, tmp_path: Path, monkeypatch) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise SystemExit(143)
+
+    monkeypatch.setattr("joulewright.plan.pareto.pareto_front", killed)
+    with pytest.raises(SystemExit):
+        jw("plan", small, "-o", tmp_path / "run", "--pareto", 4)
+    assert read_run(tmp_path / "run").result.schedule is not None
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
+def test_a_better_plan_on_the_front_is_told(small: Path, jw, monkeypatch) -> None:
+    def better(*_: object, **__: object) -> list[object]:
+        plain = SimpleNamespace(cost=1.0, abatement_cost_per_t=0.0, gap=0.0)
+        return [SimpleNamespace(benefit=worth, carbon_kg=1e3, **vars(plain)) for worth in (1e12, 2e12)]
+
+    monkeypatch.setattr("joulewright.plan.pareto.pareto_front", better)
+    told = jw("plan", small, "--pareto", 2).stderr
+    assert told.count("the front has a plan that is worth more") == 1
+    monkeypatch.setattr(
+        "joulewright.plan.pareto.pareto_front",
+        lambda *_, **__: [SimpleNamespace(benefit=-1e12, carbon_kg=1.0, cost=1.0, abatement_cost_per_t=0.0, gap=0.0)],
+    )
+    assert "worth more" not in jw("plan", small, "--pareto", 2).stderr
 
 
 def test_from_keeps_what_runs(small: Path, jw, planned: Path) -> None:
@@ -234,7 +266,7 @@ def test_limit_without_a_plan_claims_none(jw, tmp_path: Path) -> None:
         ("time-limit", 0.02, True, 5, "above the 0.100% asked for"),
         ("time-limit", 0.0005, True, 0, "proven"),
         ("work-limit", 0.02, True, 5, "work limit reached"),
-        ("search-ended", 0.02, True, 5, "search ended: gap 2.000%"),
+        ("search-ended", 0.02, True, 5, "--time-limit makes the search go on): gap 2.000%"),
         ("interrupted", 0.02, True, 130, "best plan found is kept"),
         ("interrupted", None, False, 130, "no plan was found"),
     ],

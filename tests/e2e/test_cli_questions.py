@@ -102,7 +102,7 @@ def test_every_baseline_is_compared(small: Path, jw) -> None:
 def test_the_front_names_the_cost_of_a_tonne(small: Path, jw) -> None:
     outcome = jw("plan", small, "--pareto", 3, "--gap", "1e-6", "--json")
     points = outcome.document["pareto"]
-    assert {"benefit", "cost", "carbon_kg", "abatement_cost_per_t"} == set(points[0])
+    assert {"benefit", "cost", "carbon_kg", "abatement_cost_per_t", "gap"} == set(points[0])
     assert points[0]["abatement_cost_per_t"] == 0.0
     assert points[-1]["abatement_cost_per_t"] > 0.0
     assert points[-1]["carbon_kg"] < points[0]["carbon_kg"]

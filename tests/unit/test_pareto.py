@@ -49,6 +49,14 @@ def test_from_least_cost_to_least_carbon(case):
     assert [point.budget_kg for point in front[1:]] == pytest.approx([point.carbon_kg for point in front[1:]])
 
 
+def test_points_are_told_as_they_are_found_and_none_is_begun_after_a_stop(case):
+    told = []
+    options = replace(EXACT, should_stop=lambda: len(told) >= 2)
+    front = pareto_front(case(), options, 5, found=told.append)
+    assert len(told) == 2
+    assert [point.carbon_kg for point in front] == [point.carbon_kg for point in told]
+
+
 def test_the_scenarios_own_budget_is_not_used(case):
     """Neither the budget nor what of it is used already moves the front; a price on carbon does."""
     plain = [point.carbon_kg for point in pareto_front(case(), EXACT, 3)]

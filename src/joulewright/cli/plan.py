@@ -18,11 +18,11 @@ from joulewright.errors import DataError
 if TYPE_CHECKING:
     from joulewright.account import Ledger
     from joulewright.cli.runs import Study
+    from joulewright.io import FrontPoint
     from joulewright.model import Scenario, Schedule
     from joulewright.plan.options import PlanOptions, Strategy
+    from joulewright.plan.pareto import ParetoPoint
     from joulewright.plan.result import PlanResult
-
-    pass
 
 FLEXIBILITIES = ("battery", "export", "routing", "shifting", "generation")
 _EXPORTS = (".csv", ".parquet", ".json")
@@ -100,7 +100,13 @@ def _exports(_context: click.Context, _parameter: click.Parameter, given: tuple[
 @click.option(
     "--gap", default="0.1 %", show_default=True, callback=_gap, help="Stop when the proven gap is this small."
 )
-@click.option("--time-limit", metavar="TIME", callback=_seconds, help="Stop after this time, in s or '5 min'.")
+@click.option(
+    "--time-limit",
+    metavar="TIME",
+    callback=_seconds,
+    help="Stop after this time, in s or '5 min', once there "
+    "is a plan; each baseline and point of the front has it too.",
+)
 @click.option(
     "--work-limit",
     type=click.FloatRange(min=0, min_open=True),
@@ -152,10 +158,13 @@ def carry_out(request: Request, output: Output) -> int:
     options = plan_options(request, scenario, previous)
     result = solve(scenario, options, output)
     study = Study(scenario=scenario, result=result)
-    if result.schedule is not None and result.status != "interrupted":
-        study = with_alternatives(study, request, options, output)
     written = [] if request.run is None else write_study(request.run, study, report=request.report)
     written += export(study, request)
+    if (request.baselines or request.pareto) and result.schedule is not None and result.status != "interrupted":
+        # What comes now takes longer than the plan, so the plan is safe by now.
+        study = with_alternatives(study, request, options, output)
+        if request.run is not None:
+            write_study(request.run, study, report=request.report)
     return conclude(study, request, written, output)
 
 
@@ -218,21 +227,49 @@ def with_alternatives(study: Study, request: Request, options: PlanOptions, outp
     if request.baselines:
         study = replace(study, comparisons=run_baselines(study.scenario, options, output))
     if request.pareto is not None:
-        from joulewright.io import FrontPoint
-        from joulewright.plan.pareto import pareto_front
-
-        output.say(f"front of cost and carbon, {request.pareto} points")
-        front = [
-            FrontPoint(
-                benefit=point.benefit,
-                cost=point.cost,
-                carbon_kg=point.carbon_kg,
-                abatement_cost_per_t=point.abatement_cost_per_t,
-            )
-            for point in pareto_front(study.scenario, options, request.pareto)
-        ]
-        study = replace(study, pareto=tuple(front))
+        study = replace(study, pareto=front(study, request.pareto, options, output))
     return study
+
+
+def front(study: Study, points: int, options: PlanOptions, output: Output) -> tuple[FrontPoint, ...]:
+    """The front of cost and carbon; Ctrl-C keeps the points found so far."""
+    from joulewright.io import FrontPoint
+    from joulewright.plan.pareto import pareto_front
+    from joulewright.report.numbers import percent, tonnes
+
+    def say(point: ParetoPoint) -> None:
+        gap = "" if point.gap is None else f", gap {percent(point.gap)}"
+        output.say(f"point of the front: {tonnes(point.carbon_kg)}{gap}, {point.result.seconds:.1f} s")
+
+    output.say(f"front of cost and carbon, {points} points; each has the limits of the plan")
+    with stop_on_interrupt() as stop:
+        found = pareto_front(study.scenario, replace(options, should_stop=stop), points, found=say)
+    better = [point for point in found if better_than_the_plan(point, study)]
+    if better:
+        best = max(better, key=lambda point: point.benefit)
+        output.say(
+            f"the front has a plan that is worth more and keeps every limit of this one ({tonnes(best.carbon_kg)}); "
+            "ask for a smaller --gap or a longer --time-limit"
+        )
+    return tuple(
+        FrontPoint(
+            benefit=point.benefit,
+            cost=point.cost,
+            carbon_kg=point.carbon_kg,
+            abatement_cost_per_t=point.abatement_cost_per_t,
+            gap=point.gap,
+        )
+        for point in found
+    )
+
+
+def better_than_the_plan(point: ParetoPoint, study: Study) -> bool:
+    """Whether a point of the front is worth more than the plan and within its carbon budget."""
+    carbon, ledger = study.scenario.carbon, study.result.ledger
+    if ledger is None or carbon.excess_price_per_t is not None:
+        return False
+    within = carbon.budget_kg is None or carbon.used_kg + point.carbon_kg <= carbon.budget_kg
+    return within and point.benefit > ledger.benefit + 1e-6 * max(1.0, abs(ledger.benefit))
 
 
 def export(study: Study, request: Request) -> list[Path]:
@@ -302,5 +339,6 @@ def verdict(result: PlanResult, wanted_gap: float) -> tuple[ExitCode, str]:
         return ExitCode.INTERNAL, f"the plan breaks {len(result.violations)} limits, first: {result.violations[0]}"
     if result.gap is not None and result.gap <= wanted_gap:
         return ExitCode.OK, f"proven gap {gap}, at most the {wanted_gap:.3%} asked for, after {result.seconds:.1f} s"
-    how = {"time-limit": "time limit reached", "work-limit": "work limit reached"}.get(result.status, "search ended")
+    known = {"time-limit": "time limit reached", "work-limit": "work limit reached"}
+    how = known.get(result.status, "nothing better found or proved for long (a --time-limit makes the search go on)")
     return ExitCode.LIMIT_REACHED, f"{how}: gap {gap}, above the {wanted_gap:.3%} asked for; the plan is kept"

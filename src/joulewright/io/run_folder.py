@@ -68,12 +68,13 @@ class NamedPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class FrontPoint:
-    """A plan of the cost-carbon front: benefit, cost [currency], carbon [kg], cost of the last tonne [currency/t]."""
+    """A plan of the front: benefit, cost [currency], carbon [kg], cost of the last tonne [currency/t], its gap."""
 
     benefit: float
     cost: float
     carbon_kg: float
     abatement_cost_per_t: float | None = None
+    gap: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -208,8 +209,13 @@ def _named(row: Any) -> NamedPlan:
 
 
 def _point(row: Any) -> FrontPoint:
-    price = getattr(row, "abatement_cost_per_t", None)
-    return FrontPoint(benefit=row.benefit, cost=row.cost, carbon_kg=row.carbon_kg, abatement_cost_per_t=price)
+    return FrontPoint(
+        benefit=row.benefit,
+        cost=row.cost,
+        carbon_kg=row.carbon_kg,
+        abatement_cost_per_t=getattr(row, "abatement_cost_per_t", None),
+        gap=getattr(row, "gap", None),
+    )
 
 
 def _tables(scenario: Scenario, result: PlanResult) -> dict[str, bytes]:

@@ -51,7 +51,8 @@ class PlanOptions:
     gap : float
         Stop when the certified gap is at most this fraction of the plan's costs.
     time_limit_s : float or None
-        Wall-clock limit [s]; may cut at another point in every run.
+        Wall-clock limit [s]; may cut at another point in every run. The first plan is completed beyond it, and with
+        it the search does not end before because nothing better is found.
     work_limit : float or None
         Limit in deterministic work units, about CPU seconds of the search; same seed, threads and limit give the
         same plan.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -54,7 +55,13 @@ class ParetoPoint:
     result: PlanResult
 
 
-def pareto_front(scenario: Scenario, options: PlanOptions | None = None, points: int = 8) -> list[ParetoPoint]:
+def pareto_front(
+    scenario: Scenario,
+    options: PlanOptions | None = None,
+    points: int = 8,
+    *,
+    found: Callable[[ParetoPoint], None] = lambda point: None,
+) -> list[ParetoPoint]:
     """Plans from least cost to least carbon.
 
     The carbon of the best plan without a system budget is lowered in equal steps to the least that still allows all
@@ -66,9 +73,11 @@ def pareto_front(scenario: Scenario, options: PlanOptions | None = None, points:
     scenario : Scenario
         The facts.
     options : PlanOptions, optional
-        Strategy and limits of every single plan.
+        Strategy and limits of every single plan. Once its ``should_stop`` is true, no further plan is begun.
     points : int
         Number of plans, at least 2; budgets that turn out to be infeasible are left out.
+    found : callable
+        Called with every plan as soon as it is there.
 
     Returns
     -------
@@ -90,16 +99,20 @@ def pareto_front(scenario: Scenario, options: PlanOptions | None = None, points:
     best = plan(_with_budget(scenario, None), options)
     if best.schedule is None or best.ledger is None:
         return []
-    found = [_point(best, None)]
+    front = [_point(best, None)]
+    found(front[0])
     most, relaxed = best.ledger.carbon_kg, _least_carbon_kg(scenario, options, best.schedule)
     # Whole jobs cannot reach what jobs in parts can.
     least = relaxed + _MARGIN * (most - relaxed)
     if most - least > 1e-6 * max(1.0, abs(most)):
         for budget_kg in np.linspace(most, least, points)[1:]:
+            if options.should_stop is not None and options.should_stop():
+                break
             point = _within(scenario, options, float(budget_kg))
             if point is not None:
-                found.append(point)
-    return _monotone(found)
+                front.append(point)
+                found(point)
+    return _monotone(front)
 
 
 def _with_budget(scenario: Scenario, budget_kg: float | None) -> Scenario:

@@ -81,11 +81,12 @@ def best_rival(rivals: Sequence[Rival]) -> Rival | None:
 
 @dataclass(frozen=True, kw_only=True)
 class FrontPoint:
-    """One plan of the front: benefit [currency], carbon [kg] and the price of the last avoided tonne [currency/t]."""
+    """A plan of the front: benefit [currency], carbon [kg], price of the last avoided tonne [currency/t], its gap."""
 
     benefit: float
     carbon_kg: float
     abatement_cost_per_t: float | None
+    gap: float | None = None
     current: bool = False
 
 
@@ -102,6 +103,7 @@ def read_front(points: Iterable[Any]) -> list[FrontPoint]:
             benefit=float(row.benefit),
             carbon_kg=float(row.carbon_kg),
             abatement_cost_per_t=getattr(row, "abatement_cost_per_t", None),
+            gap=getattr(row, "gap", None),
         )
         for row in points
     ]

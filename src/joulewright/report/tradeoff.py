@@ -7,7 +7,7 @@ from typing import Any
 from joulewright.report.alternatives import FrontPoint
 from joulewright.report.figure import Chart, Figures, LegendEntry
 from joulewright.report.markup import Markup, table
-from joulewright.report.numbers import compact, number, quantity, scaled_money
+from joulewright.report.numbers import compact, number, percent, quantity, scaled_money
 from joulewright.report.view import ReportView
 
 
@@ -20,6 +20,7 @@ def front_section(view: ReportView, figures: Figures, front: list[FrontPoint]) -
         benefit=view.ledger.benefit,
         carbon_kg=view.ledger.carbon_kg,
         abatement_cost_per_t=None if view.duals is None else view.duals.carbon_price_per_t,
+        gap=None if view.result is None else view.result.gap,
         current=True,
     )
     listed = sorted([*front, ours], key=lambda point: (point.carbon_kg, point.benefit))
@@ -34,6 +35,7 @@ def front_section(view: ReportView, figures: Figures, front: list[FrontPoint]) -
             number(point.carbon_kg / 1e3),
             number(point.benefit),
             "n/a" if point.abatement_cost_per_t is None else number(point.abatement_cost_per_t),
+            "n/a" if point.gap is None else percent(point.gap),
         ]
         for position, point in enumerate(listed)
     ]
@@ -50,7 +52,7 @@ def front_section(view: ReportView, figures: Figures, front: list[FrontPoint]) -
         toggles=False,
         table=table(
             "The front, cleanest plan first",
-            ["Plan", "Carbon [t]", f"Benefit [{currency}]", f"Cost of the last avoided tonne [{currency}/t]"],
+            ["Plan", "Carbon [t]", f"Benefit [{currency}]", f"Cost of the last avoided tonne [{currency}/t]", "Gap"],
             rows,
         ),
     )

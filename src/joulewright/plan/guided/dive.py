@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,11 +37,14 @@ class DiveOptions:
         Increase of the objective per solve above which a batch is taken back.
     cutoff : float
         Objective at which the dive is given up.
+    stop : callable, optional
+        Asked before every solve whether to give up.
     """
 
     share: float = 0.15
     jump: float = float("inf")
     cutoff: float = float("inf")
+    stop: Callable[[], bool] | None = None
 
 
 def dive(bench: Workbench, board: JobBoard, begin: Placed, options: DiveOptions) -> Placed | None:
@@ -49,7 +53,7 @@ def dive(bench: Workbench, board: JobBoard, begin: Placed, options: DiveOptions)
     Returns
     -------
     Placed or None
-        None when every way forward is infeasible or reaches the cutoff.
+        None when every way forward is infeasible or reaches the cutoff, or when it was told to stop.
     """
     state = begin
     banned = np.zeros(board.columns.size, bool)
@@ -57,7 +61,7 @@ def dive(bench: Workbench, board: JobBoard, begin: Placed, options: DiveOptions)
     size_limit = board.count.size
     while board.free(state.assignment).any():
         patience -= 1
-        if patience < 0:
+        if patience < 0 or (options.stop is not None and options.stop()):
             return None
         allowed = board.fitting(board.remaining(state.assignment)) & ~banned
         batch = _choose(board, state, allowed, max(1, min(size_limit, _batch_size(board, state, options))))

@@ -173,6 +173,9 @@ class GuidedSearch:
                 break
         return self.clock.why_stop() or "search-ended"
 
+    def _over(self) -> bool:
+        return self.clock.why_stop() is not None
+
     def _account(self, phase: str) -> None:
         proof = 0.0 if self._tree is None else self._tree.work
         self.clock.work = sum(bench.work for bench in self._benches) + self._extra_work + proof
@@ -181,10 +184,12 @@ class GuidedSearch:
     def _construct(self, root: LinearSolution) -> Placed | None:
         begin, best = Placed(self.board.empty(), root), None
         for jump in (float("inf"), 3e-3, 1e-3):
-            placed = dive(self._bench, self.board, begin, DiveOptions(jump=jump * self.scale))
+            # The first dive is the quick one, and without it there is no plan: only the others obey the clock.
+            stop = None if best is None else self._over
+            placed = dive(self._bench, self.board, begin, DiveOptions(jump=jump * self.scale, stop=stop))
             if placed is not None and (best is None or placed.solution.objective < best.solution.objective):
                 best = placed
-            if best is not None and best.solution.objective <= root.objective + 0.01 * self.scale:
+            if best is not None and (self._over() or best.solution.objective <= root.objective + 0.01 * self.scale):
                 break
         self._account("construct")
         return best
@@ -293,7 +298,8 @@ class GuidedSearch:
             committed = placed
             rounds += 1
             parts, done = (0, False) if self._tree is None else (self._tree.parts, self._tree.done)
-            if done or patience.lost(self._distance() <= _IDLE * gap, parts, self.clock.work):
+            lost = patience.lost(self._distance() <= _IDLE * gap, parts, self.clock.work)
+            if done or (lost and self.options.time_limit_s is None):
                 return "search-ended"
 
     def _improve_jobs(self, search: JobSearch, placed: Placed) -> Placed:
