@@ -178,6 +178,9 @@ def test_curve_side_by_side(jw, tmp_path: Path) -> None:
     outcome = jw("infer", "curve", "--model", "Llama-3.1-70B", *pair, "-o", tmp_path / "run")
     assert outcome.status == 0, outcome.stderr
     assert "4 x H100-SXM" in outcome.stdout
+    header = " ".join(outcome.stdout.partition("Steady state, at")[2].partition("4 x H100-SXM")[0].split())
+    assert "Power per accelerator" in header
+    assert "Power of all, with host" in header
     assert "L40S is left out: Llama-3.1-70B in bf16 does not fit" in outcome.stderr
     rates, batches = (pl.read_parquet(tmp_path / "run" / f"{name}.parquet") for name in ("rates", "batches"))
     for frame, column in ((rates, "rate_per_s"), (batches, "batch")):
@@ -191,6 +194,11 @@ def test_curve_side_by_side(jw, tmp_path: Path) -> None:
     assert rates["rate_per_s"].max() == pytest.approx(max(item["limit_per_s"] for item in again["deployments"]))
     assert first["limit_token_s"] == pytest.approx(250.0 * first["limit_per_s"])
     assert len(again["summary"]) == 12
+    for row, accelerators in ((again["summary"][5], 4), (again["summary"][11], 2)):
+        # Steps draw what the accelerators do; the host's share comes on top, so that the total is more than their sum.
+        total_w, each_w = row["replica_power_with_host_w"], row["power_per_accelerator_w"]
+        assert each_w * accelerators < total_w < 2.0 * each_w * accelerators
+        assert total_w / row["output_token_s"] == pytest.approx(row["energy_with_host_j"])
 
 
 def test_report_is_rebuilt_and_a_run_described(jw, tmp_path: Path) -> None:

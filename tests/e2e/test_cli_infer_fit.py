@@ -169,3 +169,15 @@ def test_configure_with_constants_of_the_user(jw, runs: Path, tmp_path: Path) ->
     assert set(after) == {"H100-SXM", "L40S"}
     assert after["L40S"] == before["L40S"]
     assert after["H100-SXM"] > 1.02 * before["H100-SXM"]  # a stepping engine draws 230 W instead of 198 W
+
+
+def test_columns_that_nobody_reads_are_told(jw, tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    row = "Llama-3.1-8B,H100,1,8,400,300,0.01,500"
+    path.write_text(f"{HEADER.rstrip()},driver\n{row},560.35\n", encoding="utf-8")
+    document = jw("infer", "validate", path, "--json").document
+    assert "runs.csv: the column 'driver' is not read" in document["notes"]
+    path.write_text(path.read_text("utf-8").replace("driver", "precisions"), encoding="utf-8")
+    outcome = jw("infer", "validate", path)
+    assert outcome.status == 3
+    assert "column 'precisions' is not read; rename it to precision, or drop it" in outcome.stderr

@@ -50,8 +50,16 @@ def decodes(coefficients_, sequences, context=1024.0):
             "Llama-3.1-8B",
             "H100",
             {"power_cap_w": 60.0},
-            "power_cap_w is 60 W on H100-SXM; allowed is above its idle 70 W",
+            "power_cap_w is 60 W on H100-SXM; allowed is above 183.75 W",
         ),
+        (
+            "Llama-3.1-8B",
+            "H100",
+            {"power_cap_w": 150.0},
+            "the step model stands still at a quarter of the limit, 175 W",
+        ),
+        ("Llama-3.1-8B", "H100", {"power_cap_w": 183.75}, "allowed is above 183.75 W"),
+        ("Llama-3.1-8B", "H100", {"power_cap_w": 80.0, "slice": "3g.40gb"}, "power_cap_w is 80 W"),
         ("Llama-3.1-8B", "H100", {"power_cap_w": 701.0}, "up to its board limit of 700 W"),
         ("Llama-3.1-8B", "H100", {"clock_fraction": 0.0}, "clock_fraction is 0.0; allowed is above 0 up to 1"),
         (
@@ -184,6 +192,12 @@ def test_a_slice_is_a_smaller_device():
     assert part.limit_w == pytest.approx(700.0 * 60 / 132)
     assert part.p0_w == pytest.approx(198.0 * 60 / 132)
     assert decodes(part, 8.0).time_s > decodes(whole, 8.0).time_s
+
+
+def test_the_lowest_cap_gives_finite_steps():
+    found = decodes(one(power_cap_w=184.0), 64.0)
+    assert 0.0 < decodes(one(), 64.0).time_s < found.time_s < 1.0
+    assert found.power_w == 184.0
 
 
 def test_caps_slow_down_only_below_the_draw():

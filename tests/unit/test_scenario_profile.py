@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,10 @@ import pytest
 
 from joulewright.account import settle, site_load
 from joulewright.check import violations
+from joulewright.io.language_model_file import write_calibration
+from joulewright.physics.accelerator import find_accelerator
+from joulewright.physics.inference.calibrate import Calibration
+from joulewright.physics.inference.constants import constants_for
 from joulewright.plan import PlanOptions, plan
 from joulewright.sim.simulate import simulate
 
@@ -222,3 +227,78 @@ def test_configurations_that_cannot_be_used(files: Any, name: str, content: str 
     assert problem.code == "S016"
     assert message in problem.message
     assert "path of a config.json" in problem.help
+
+
+FIRST_KEY = 'constants = "H100-1"\n'
+
+
+def calibration(folder: Path, accelerator: str, **changes: Any) -> None:
+    """A calibration beside the scenario whose engine draws and takes what is said."""
+    device = find_accelerator(accelerator)
+    constants = replace(constants_for(device), name="mine", fitted=None, **changes)
+    folder.mkdir()
+    found = Calibration(constants=constants, accelerator=device.name, prompts={}, errors=(), warnings=())
+    write_calibration(folder / "calibration.json", found)
+
+
+def test_constants_of_a_calibration_beside_the_scenario(files: Any) -> None:
+    calibration(files.folder / "fit", "H100", p0_w=200.0, eta_b=0.6)
+    plain = with_profile(files).inference[0]
+    for name in ("fit", "./fit", "fit/calibration.json"):
+        scenario = with_profile(files, f'constants = "{name}"\n')
+        service = scenario.inference[0]
+        # Slower reads of weights and a higher power without traffic, on the accelerator that was calibrated alone.
+        assert service.curves["H100-SXM"].rate_token_s[-1] < 0.9 * plain.curves["H100-SXM"].rate_token_s[-1]
+        assert service.curves["A100-SXM"] == plain.curves["A100-SXM"]
+        (note,) = [item for item in scenario.diagnostics if item.code == "S016"]
+        assert note.severity == "note"
+        assert note.message == "inference 'chat' has no constants of A100-SXM; it takes A100-1"
+        (fact,) = scenario.provenance["series"]
+        assert (fact["key"], fact["file"]) == ("inference.chat.constants", name)
+        path = files.folder / "fit" / "calibration.json"
+        assert fact["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_constants_of_several_accelerators(files: Any) -> None:
+    calibration(files.folder / "slow", "A100", eta_b=0.4)
+    plain, other = with_profile(files).inference[0], with_profile(files, 'constants = "H100-1; slow"\n')
+    assert [item for item in other.diagnostics if item.code == "S016"] == []
+    service = other.inference[0]
+    assert service.curves["H100-SXM"] == with_profile(files, FIRST_KEY).inference[0].curves["H100-SXM"]
+    assert service.curves["H100-SXM"] != plain.curves["H100-SXM"]
+    assert service.curves["A100-SXM"].rate_token_s[-1] < plain.curves["A100-SXM"].rate_token_s[-1]
+
+
+def test_plan_with_own_constants(files: Any) -> None:
+    """More power in a calibration is more power in a plan."""
+    factor = 1.5
+    known = constants_for(find_accelerator("H100"))
+    watts = {key: factor * getattr(known, key) for key in ("p0_w", "weight_power_w", "kv_power_w", "compute_power_w")}
+    calibration(files.folder / "fit", "H100", **watts)
+    loads = []
+    for extra in ("", 'constants = "fit"\n'):
+        scenario = with_profile(files, 'sites = ["a"]\ntpot = "25 ms"\n' + extra)
+        result = plan(scenario, PlanOptions(strategy="exact", time_limit_s=20, gap=0.01))
+        assert result.schedule is not None
+        assert violations(scenario, result.schedule) == []
+        loads.append(float(site_load(scenario, result.schedule, scenario.site("a")).inference_mw.sum()))
+    # Idle power and the host share stay, and no accelerator draws more than its 700 W.
+    assert 1.05 < loads[1] / loads[0] <= factor
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "message"),
+    [
+        (PLAIN + FIRST_KEY, "S014", "gives constants, which needs a profile"),
+        (PROFILE + 'constants = "B200-1"\n', "S016", "the constants 'B200-1' are of B200, which no fleet of"),
+        (PROFILE + 'constants = "H100-9"\n', "S016", "constants 'H100-9' are neither a file nor a known set"),
+        (PROFILE + 'constants = "H100-1; H100-2"\n', "S016", "two sets of constants of H100-SXM, the second 'H100-2'"),
+        (PROFILE + 'constants = "H100-1"\nsites = ["b"]\n', "S016", "of H100-SXM, which no fleet of"),
+        (PROFILE + 'constants = "broken.json"\n', "S016", "broken.json is not JSON"),
+        (PROFILE + 'constants = ";"\n', "S016", "constants is ';'"),
+    ],
+)
+def test_constants_that_cannot_be_used(files: Any, text: str, code: str, message: str) -> None:
+    (files.folder / "broken.json").write_text("{")
+    found = files.problems((PLAIN, text))
+    assert any(message in item.message and item.code == code for item in found), found

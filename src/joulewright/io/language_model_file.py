@@ -16,6 +16,7 @@ from joulewright.model.language_model import LanguageModel
 from joulewright.physics.accelerator import Accelerator, accelerator_from_row
 from joulewright.physics.inference.calibrate import Calibration, calibration_from_dict
 from joulewright.physics.inference.hub_config import language_model_from_config
+from joulewright.physics.inference.measurement_columns import own_name, unread_columns
 from joulewright.physics.inference.measurements import Measurement, parse_measurements
 from joulewright.physics.inference.models import find_language_model, is_language_model, language_model_from_row
 
@@ -135,10 +136,24 @@ def read_measurements(
     """
     rows = _rows(path)
     folder = Path(path).parent
-    names = dict.fromkeys(row.get("model") or row.get("model_id") or "" for row in rows)
+    column = next((name for name in rows[0] if own_name(name) == "model"), "model")
+    names = dict.fromkeys(row.get(column) or "" for row in rows)
     paths = [name for name in names if name.endswith(".json") or _config(name, folder).is_file()]
     known = [replace(named_language_model(name, folder=folder)[0], name=name) for name in paths]
     return parse_measurements(rows, models=[*models, *known], accelerators=accelerators)
+
+
+def unread_measurement_columns(path: str | Path) -> tuple[str, ...]:
+    """What to say of columns of measured runs that :func:`read_measurements` does not read.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
+    ScenarioError
+        If it has no rows.
+    """
+    return tuple(unread_columns(_rows(path)[0]))
 
 
 def read_calibration(path: str | Path) -> Calibration:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import polars as pl
 
 from joulewright.errors import ScenarioError
-from joulewright.io.language_model_file import read_measurements
+from joulewright.io.language_model_file import read_measurements, unread_measurement_columns
 from joulewright.physics.inference.calibrate import Calibration, calibrate, predict_runs
 from joulewright.physics.inference.constants import constants_for
 from joulewright.physics.inference.measured import configuration
@@ -31,6 +31,7 @@ class MeasurementInput:
     runs: tuple[Measurement, ...]
     name: str
     sha256: str
+    notes: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """For manifests and documents."""
@@ -64,7 +65,9 @@ def read_measured(
             there = ", ".join(sorted({run.accelerator.name for run in runs}))
             raise ScenarioError(f"{path.name} has no runs on {wanted}; there are runs on {there}")
         runs = kept
-    return MeasurementInput(runs=runs, name=str(path), sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    notes = tuple(f"{path.name}: {text}" for text in unread_measurement_columns(path))
+    return MeasurementInput(runs=runs, name=str(path), sha256=digest, notes=notes)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,9 +104,10 @@ class CalibrationStudy:
             "constants": self.constants(),
             "prompts": found["prompts"],
             "errors": found["errors"],
+            "fitted": [item._asdict() for item in self.calibration.constants.fitted or ()],
             "groups": groups_frame(self.runs).to_dicts(),
             "held_out": bool(self.calibration.held_out),
-            "notes": found["warnings"],
+            "notes": [*self.measured.notes, *found["warnings"]],
         }
 
 
@@ -163,7 +167,7 @@ class ValidationStudy:
             "constants": self.constants,
             "leave_out": self.leave_out,
             "groups": groups_frame(self.runs).to_dicts(),
-            "notes": list(self.skipped),
+            "notes": [*self.measured.notes, *(self.references.notes if self.references else ()), *self.skipped],
         }
 
 
@@ -266,7 +270,7 @@ def _fitted(others: Sequence[Measurement], asked: Measurement) -> Calibration | 
     """Constants fitted to the other models on the same accelerator; None where they are too few."""
     try:
         runs = [run for run in others if run.accelerator == asked.accelerator]
-        return calibrate(runs, name="fitted to the other models", held_out=False)
+        return calibrate(runs, name="fitted to the other models", held_out=False, general=True)
     except (ScenarioError, IndexError):
         return None
 

@@ -50,12 +50,13 @@ class CurveLimits:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DeploymentCurve:
-    """One deployment: its steady state over the rates, shape ``(R,)``, and frames by rate and by batch."""
+    """One deployment: its steady state over the rates, shape ``(R,)``, and frames by rate, share of it and batch."""
 
     name: str
     deployment: Deployment
     state: SteadyState
     rates: pl.DataFrame
+    shares: pl.DataFrame
     batches: pl.DataFrame
 
     @property
@@ -81,11 +82,7 @@ class CurveStudy:
     @property
     def summary(self) -> pl.DataFrame:
         """Figures at some shares of each deployment's highest rate."""
-        frames = []
-        for curve in self.curves:
-            rows = [round(share * (curve.rates.height - 1)) for share in _SHARES]
-            frames.append(curve.rates[rows].with_columns(share=pl.Series(_SHARES)))
-        return pl.concat(frames)
+        return pl.concat([curve.shares.with_columns(share=pl.Series(_SHARES)) for curve in self.curves])
 
     def tables(self) -> dict[str, pl.DataFrame]:
         """Frames of the run folder by name."""
@@ -181,12 +178,14 @@ def _curve(deployment: Deployment, shape: RequestShape, limits: CurveLimits) -> 
             k, shape, rate_per_s=rate_per_s, token_budget=limits.token_budget, max_sequences=limits.max_sequences
         )
 
-    state = state_at(np.linspace(0.0, state_at(np.zeros(1)).limit_per_s, limits.points))
+    most_per_s = state_at(np.zeros(1)).limit_per_s
+    state = state_at(np.linspace(0.0, most_per_s, limits.points))
     return DeploymentCurve(
         name=name,
         deployment=deployment,
         state=state,
         rates=_rates(name, k, shape, state),
+        shares=_rates(name, k, shape, state_at(most_per_s * np.array(_SHARES))),
         batches=_batches(name, k, shape, limits),
     )
 
@@ -201,8 +200,8 @@ def _rates(name: str, k: StepCoefficients, shape: RequestShape, state: SteadySta
         "output_token_s": output,
         "sequences": state.sequences,
         "busy_fraction": state.busy_fraction,
-        "power_w": state.power_w,
-        "replica_power_w": replica_w,
+        "power_per_accelerator_w": state.power_w,
+        "replica_power_with_host_w": replica_w,
         "energy_per_output_token_j": energy,
         "energy_with_host_j": with_host,
         "ttft_s": state.ttft_s,
@@ -228,7 +227,7 @@ def _batches(name: str, k: StepCoefficients, shape: RequestShape, limits: CurveL
         "batch": batch,
         "output_token_s": batch / found.time_s,
         "step_s": found.time_s,
-        "power_w": found.power_w,
+        "power_per_accelerator_w": found.power_w,
         "energy_per_output_token_j": found.energy_per_output_token_j,
         **utilization(k, shape, batch),
     }

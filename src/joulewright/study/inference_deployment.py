@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from joulewright.errors import ScenarioError
+from joulewright.io.calibration_file import CALIBRATION_FILE as CALIBRATION_FILE
+from joulewright.io.calibration_file import calibration_path as calibration_path
+from joulewright.io.calibration_file import named_calibration
 from joulewright.io.language_model_file import (
     named_language_model,
     read_accelerators,
-    read_calibration,
     read_language_models,
 )
 from joulewright.model.language_model import LanguageModel
 from joulewright.physics.accelerator import Accelerator, find_accelerator
 from joulewright.physics.inference.calibrate import Calibration
-from joulewright.physics.inference.constants import CONSTANT_SETS, FITTED_ON, EngineConstants, constants_for
+from joulewright.physics.inference.constants import EngineConstants, constants_for
 from joulewright.physics.inference.deployment import OVERHEAD_BYTES, Deployment
-
-CALIBRATION_FILE = "calibration.json"
-"""Name of a calibration in the folder of a run."""
+from joulewright.physics.inference.precision import model_kind
 
 _SEVERAL = re.compile(r"(\d+)\s*[x*]\s*(\S.*)")
 
@@ -211,24 +211,7 @@ def calibration_of(name: str) -> Calibration:
     DataError
         If the file cannot be read.
     """
-    if name in CONSTANT_SETS:
-        constants = CONSTANT_SETS[name]
-        return Calibration(constants=constants, accelerator=FITTED_ON[name], prompts={}, errors=(), warnings=())
-    path = calibration_path(name)
-    if path is None:
-        close = get_close_matches(name, CONSTANT_SETS, n=1, cutoff=0.5)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(CONSTANT_SETS)}"
-        raise ScenarioError(f"constants {name!r} are neither a file nor a known set; {hint}")
-    return read_calibration(path)
-
-
-def calibration_path(name: str | Path) -> Path | None:
-    """The calibration file at a path, or in the folder there; None if there is neither."""
-    path = Path(name)
-    inside = path / CALIBRATION_FILE
-    if inside.is_file():
-        return inside
-    return path if path.is_file() else None
+    return named_calibration(name)[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,16 +260,17 @@ class Standing:
 def standing_of(deployment: Deployment) -> Standing:
     """Level, constants and expected errors for a deployment."""
     constants = deployment.constants or constants_for(deployment.accelerator)
-    prefix = "expert_" if deployment.model.experts else ""
-    errors: dict[str, Any] = {
-        key: getattr(constants, f"{prefix}{key}") for key in ("time_error", "power_error", "energy_error")
-    }
+    status, (time_error, power_error, energy_error) = constants.standing(
+        model_kind(deployment.model, deployment.precision)
+    )
     return Standing(
-        level="uncalibrated" if constants.status.startswith("uncalibrated") else "step model",
+        level="uncalibrated" if status.startswith("uncalibrated") else "step model",
         constants=constants.name,
-        status=constants.status,
+        status=status,
         flags=deployment.accelerator.flags,
-        **errors,
+        time_error=time_error,
+        power_error=power_error,
+        energy_error=energy_error,
     )
 
 

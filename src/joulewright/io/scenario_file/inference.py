@@ -11,7 +11,8 @@ from joulewright.io.scenario_file.inference_profile import PROFILE_KEYS, read_pr
 from joulewright.io.scenario_file.places import Places, by_accelerator, known_names
 from joulewright.io.scenario_file.signals import SignalReader
 from joulewright.io.scenario_file.tables import Table
-from joulewright.model import FloatArray, InferenceService, Region, ServingPoint
+from joulewright.model import InferenceService, Region, ServingPoint
+from joulewright.model.timeline import FloatArray
 
 
 def read_service(

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from joulewright.errors import DataError, ScenarioError
+from joulewright.io.scenario_file.document import Document
 from joulewright.io.scenario_file.places import Places
 from joulewright.io.scenario_file.signals import SignalReader
 from joulewright.io.scenario_file.tables import Table
@@ -16,10 +19,13 @@ from joulewright.model import Fleet
 from joulewright.model.language_model import LanguageModel
 from joulewright.physics.accelerator import Accelerator, find_accelerator
 
+if TYPE_CHECKING:
+    from joulewright.physics.inference.constants import EngineConstants
+
 PROFILE_KEYS = frozenset(
     {
         *("input_tokens", "output_tokens", "length_factor", "ttft", "tpot", "precision", "tensor_parallel"),
-        *("max_sequences", "token_budget", "power_cap"),
+        *("max_sequences", "token_budget", "power_cap", "constants"),
     }
 )
 """Keys of an inference service that only a profile uses."""
@@ -40,12 +46,14 @@ def read_profile(reader: SignalReader, table: Table, places: Places) -> dict[str
             document.add("S003", table.path, message, help=f"add {key} = {example}, the mean length of its requests")
             table.wrong.add(key)
     model = _model(reader, table)
-    if table.wrong or model is None:
+    kinds = _kinds(table, places)
+    constants = _constants(reader, table, places, sorted({fleet.accelerator for fleet in kinds.values()}))
+    if table.wrong or model is None or constants is None:
         return None
     found, reasons = {}, {}
-    for name, fleet in _kinds(table, places).items():
+    for name, fleet in kinds.items():
         try:
-            found[name] = _profile(table, model, fleet)
+            found[name] = _profile(table, model, fleet, constants)
         except ScenarioError as error:
             reasons[name] = str(error)
     if not found:
@@ -86,9 +94,71 @@ def _model(reader: SignalReader, table: Table) -> LanguageModel | None:
         document.add("S016", table.at("profile"), str(error), help=help)
         return None
     if path is not None:
-        facts = {"key": document.key(table.at("profile")), "file": name, "column": "", "note": ""}
-        reader.facts.append(facts | {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
+        _note_file(reader, table, "profile", name, path)
     return model
+
+
+def _note_file(reader: SignalReader, table: Table, key: str, name: str, path: Path) -> None:
+    """Record a file that a key names, for the provenance of the scenario."""
+    facts = {"key": reader.document.key(table.at(key)), "file": name, "column": "", "note": ""}
+    reader.facts.append(facts | {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
+
+
+def _constants(
+    reader: SignalReader, table: Table, places: Places, accelerators: Sequence[str]
+) -> dict[str, EngineConstants] | None:
+    """Constants that a service names, by accelerator; None after reporting why they cannot be used."""
+    text = table["constants"]
+    if text is None:
+        return {}
+    document = reader.document
+    found: dict[str, EngineConstants] = {}
+    try:
+        for name in _listed(text):
+            accelerator, constants, path = _named_constants(name, document.path.parent)
+            if accelerator in found:
+                raise ScenarioError(f"there are two sets of constants of {accelerator}, the second {name!r}")
+            if accelerator not in accelerators and places.complete:
+                raise ScenarioError(
+                    f"the constants {name!r} are of {accelerator}, which no fleet of inference {table.name!r} has; "
+                    f"its fleets have {', '.join(accelerators)}"
+                )
+            found[accelerator] = constants
+            if path is not None:
+                _note_file(reader, table, "constants", name, path)
+    except (ScenarioError, DataError) as error:
+        help = "give a set, or the path of a calibration from the scenario file on, of an accelerator of its fleets"
+        document.add("S016", table.at("constants"), str(error), help=help)
+        return None
+    for name in accelerators:
+        if name not in found:
+            _note_best_known(document, table, name)
+    return found
+
+
+def _listed(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(";") if name.strip()]
+    if not names:
+        raise ScenarioError(f"constants is {text!r}; it must name a set or a calibration")
+    return names
+
+
+def _named_constants(name: str, folder: Path) -> tuple[str, EngineConstants, Path | None]:
+    from joulewright.io.calibration_file import named_calibration
+
+    found, path = named_calibration(name, folder=folder)
+    return found.accelerator, found.constants, path
+
+
+def _note_best_known(document: Document, table: Table, accelerator: str) -> None:
+    from joulewright.physics.inference.constants import constants_for
+
+    try:
+        best = constants_for(find_accelerator(accelerator)).name
+    except ScenarioError:
+        return
+    message = f"inference {table.name!r} has no constants of {accelerator}; it takes {best}"
+    document.add("S016", table.at("constants"), message, severity="note", help=f"add constants of {accelerator}")
 
 
 def _accelerator(fleet: Fleet) -> tuple[Accelerator, float]:
@@ -120,7 +190,7 @@ def _accelerator(fleet: Fleet) -> tuple[Accelerator, float]:
     return device, active_w
 
 
-def _profile(table: Table, model: LanguageModel, fleet: Fleet) -> Any:
+def _profile(table: Table, model: LanguageModel, fleet: Fleet, constants: Mapping[str, EngineConstants]) -> Any:
     """The profile on the accelerators of a fleet, with the fewest of them for a replica that keep the limits."""
     from joulewright.physics.inference.constants import constants_for
     from joulewright.physics.inference.deployment import deploy
@@ -133,7 +203,8 @@ def _profile(table: Table, model: LanguageModel, fleet: Fleet) -> Any:
     limits = LatencyLimits(ttft_s=_seconds(table["ttft"]), tpot_s=_seconds(table["tpot"]))
     accelerator, most_w = _accelerator(fleet)
     # General constants follow the board power of the catalogue, whatever a fleet is limited to.
-    options: dict[str, Any] = {"constants": constants_for(find_accelerator(fleet.accelerator))}
+    known = constants.get(fleet.accelerator) or constants_for(find_accelerator(fleet.accelerator))
+    options: dict[str, Any] = {"constants": known}
     if table["precision"] is not None:
         options["precision"] = table["precision"]
     if table["power_cap"] is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -11,20 +11,26 @@ import numpy as np
 from joulewright.errors import ScenarioError
 from joulewright.model.timeline import FloatArray
 from joulewright.physics.accelerator import Accelerator
-from joulewright.physics.inference.constants import EngineConstants, constants_for
-from joulewright.physics.inference.deployment import coefficients
-from joulewright.physics.inference.fitting import Fit, Parameter, fit
+from joulewright.physics.inference.calibration_stages import (
+    OVERHEADS,
+    Batch,
+    Stage,
+    State,
+    fit_both,
+    fit_dense,
+    fit_experts,
+)
+from joulewright.physics.inference.constants import EngineConstants, FittedKind, constants_for
 from joulewright.physics.inference.measurements import Measurement
 from joulewright.physics.inference.ml_energy import PROMPT_GUESSES
-from joulewright.physics.inference.step import StepCoefficients
-from joulewright.physics.inference.workload import BatchWorkload, MeanStep, mean_step
+from joulewright.physics.inference.precision import KERNELS, model_kind
+from joulewright.physics.inference.workload import MeanStep
 
 LEAST_ROWS = 6
 """Fewest runs of a kind (dense, with experts) that a fit is made from."""
 _KINDS = {"dense": "runs of dense models", "experts": "runs of models with experts"}
 _BY_MODEL = "leave one model out"
-_ENERGY_WEIGHT = 1.5
-_DENSE_ETA_C = 0.70
+_BITS = {"bf16": 16, "fp8": 8, "mxfp4": 4}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +136,8 @@ def calibration_from_dict(document: Mapping[str, Any]) -> Calibration:
     if set(given) - known:
         raise ScenarioError(f"constants hold {sorted(set(given) - known)}; allowed is {', '.join(sorted(known))}")
     try:
+        if given.get("fitted") is not None:
+            given["fitted"] = tuple(FittedKind(*item) for item in given["fitted"])
         constants = EngineConstants(**given)
         errors = tuple(FitError(**item) for item in document.get("errors", ()))
     except TypeError as error:
@@ -143,7 +151,9 @@ def calibration_from_dict(document: Mapping[str, Any]) -> Calibration:
     )
 
 
-def calibrate(runs: Sequence[Measurement], *, name: str = "calibrated", held_out: bool = True) -> Calibration:
+def calibrate(
+    runs: Sequence[Measurement], *, name: str = "calibrated", held_out: bool = True, general: bool = False
+) -> Calibration:
     """Constants of one accelerator from measured runs.
 
     Parameters
@@ -154,6 +164,9 @@ def calibrate(runs: Sequence[Measurement], *, name: str = "calibrated", held_out
         Name of the fitted set.
     held_out : bool
         Whether the error on runs that were not fitted is found; it takes one fit for each model.
+    general : bool
+        Whether overheads of formats without runs are general guesses instead of the shipped ones. Fits that predict
+        runs left out need it, as the shipped set may rest on those very runs.
 
     Raises
     ------
@@ -165,8 +178,9 @@ def calibrate(runs: Sequence[Measurement], *, name: str = "calibrated", held_out
     Step time, power and energy per token of all runs are fitted at once in logarithms, first the dense models, then
     the constants of experts with the others held. Priors are weak and general: they are not taken from the runs. The
     achieved share of peak operations stays at 0.70, the value of matrix products, because runs without prompt lengths
-    cannot tell it from the length of the prompts; unknown prompts are estimated, one for each workload. Overheads of
-    expert layers in formats without runs keep their general value.
+    cannot tell it from the length of the prompts; unknown prompts are estimated, one for each workload. With too few
+    runs of dense models their constants are fitted to the models with experts, jointly. Overheads of expert layers in
+    formats without runs stay those of the shipped set, or general guesses where it has none.
 
     References
     ----------
@@ -185,12 +199,13 @@ def calibrate(runs: Sequence[Measurement], *, name: str = "calibrated", held_out
             f"the measurements hold {len(kinds['dense'])} usable runs of dense models and {len(kinds['experts'])} of "
             f"models with experts; a fit needs at least {LEAST_ROWS} of one kind"
         )
-    state = _State(constants=replace(constants_for(device), name=name), prompts={})
-    warnings = _skipped(runs, usable, kinds, enough)
+    shipped = constants_for(device)
+    state = State(constants=replace(shipped, name=name), prompts={})
+    warnings = [*_skipped(runs, usable, kinds, enough), *_absent(kinds, enough, shipped, general=general)]
     errors, predictions = [], []
     for kind, items in enough.items():
-        stage = _STAGES[kind]
-        fitted, outcome = stage(items, state, device)
+        stage = fit_dense if kind == "dense" else fit_experts if "dense" in enough else fit_both
+        fitted, outcome = stage(items, state, device, general=general)
         warnings += [f"{kind}: {text}" for text in outcome.warnings]
         if held_out:
             method, found = _hold_out(items, state, device, stage)
@@ -198,21 +213,15 @@ def calibrate(runs: Sequence[Measurement], *, name: str = "calibrated", held_out
             errors.append(_fit_error(kind, method, items, predict_runs(items, fitted.constants, fitted.prompts), found))
         state = fitted
     return Calibration(
-        constants=_with_errors(state.constants, errors, sum(map(len, enough.values())), device),
+        constants=_with_errors(
+            state.constants, errors, [run for items in enough.values() for run in items], predictions
+        ),
         accelerator=device.name,
         prompts=state.prompts,
         errors=tuple(errors),
         warnings=tuple(warnings),
         held_out=tuple(sorted(predictions, key=lambda item: item.run.row)),
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _State:
-    """Constants and estimated prompts so far."""
-
-    constants: EngineConstants
-    prompts: Mapping[str, tuple[float, float]]
 
 
 def predict_runs(
@@ -224,7 +233,7 @@ def predict_runs(
     ----------
     See :func:`joulewright.physics.inference.workload.mean_step`.
     """
-    return _Batch(runs).predict(constants, prompts)
+    return Batch(runs).predict(constants, prompts)
 
 
 def guessed_prompts(
@@ -244,121 +253,8 @@ def guessed_prompts(
     return {**prompts, **guesses}
 
 
-class _Batch:
-    """Runs as arrays; the coefficients of equal deployments are found once."""
-
-    def __init__(self, runs: Sequence[Measurement]) -> None:
-        deployments = [run.deployment() for run in runs]
-        keys = [(item.model.name, item.precision, item.tensor_parallel, item.expert_parallel) for item in deployments]
-        unique = list(dict.fromkeys(keys))
-        self._unique = [deployments[keys.index(key)] for key in unique]
-        self._index = np.array([unique.index(key) for key in keys])
-        self._runs = runs
-        self.time_s = np.array([run.iteration_s for run in runs])
-        self.power_w = np.array([run.power_w for run in runs])
-
-    def predict(self, constants: EngineConstants, prompts: Mapping[str, tuple[float, float]]) -> MeanStep:
-        rows = [coefficients(replace(item, constants=constants)) for item in self._unique]
-        table = np.array(rows)[self._index].T
-        return mean_step(StepCoefficients(*table), self._workload(prompts))
-
-    def residuals(self, constants: EngineConstants, prompts: Mapping[str, tuple[float, float]]) -> FloatArray:
-        found = self.predict(constants, prompts)
-        time, power = np.log(found.time_s / self.time_s), np.log(found.power_w / self.power_w)
-        return np.concatenate((time, power, _ENERGY_WEIGHT * (time + power)))
-
-    def _workload(self, prompts: Mapping[str, tuple[float, float]]) -> BatchWorkload:
-        batches = []
-        for run in self._runs:
-            guess = prompts.get(run.workload, (None, None)) if run.input_tokens is None else (None, None)
-            batches.append(run.batch(*guess))
-        return BatchWorkload(*(np.array(column, dtype=np.float64) for column in zip(*batches)))
-
-
-_Stage = Callable[[Sequence[Measurement], _State, Accelerator], tuple[_State, Fit]]
-
-
-def _fit_dense(runs: Sequence[Measurement], state: _State, device: Accelerator) -> tuple[_State, Fit]:
-    board = device.board_power_w
-    parameters = [
-        Parameter(name="eta_b", guess=0.87, spread=0.05, low=0.3, high=1.0),
-        Parameter(name="t_layer_s", guess=50e-6, spread=0.5, low=1e-7, high=2e-3),
-        Parameter(name="t_logit_s", guess=2.3e-10, spread=0.6, low=1e-12, high=1e-8),
-        Parameter(name="p0_w", guess=0.285 * board, spread=0.3, low=0.05 * board, high=0.8 * board),
-        Parameter(name="weight_power_w", guess=0.5 * board, spread=0.4, low=0.01 * board, high=4.0 * board),
-        Parameter(name="kv_power_w", guess=0.7 * board, spread=0.5, low=0.01 * board, high=4.0 * board),
-        Parameter(name="compute_power_w", guess=board, spread=0.3, low=0.05 * board, high=4.0 * board),
-    ]
-    if any(run.gpus > 1 for run in runs):
-        parameters.append(Parameter(name="t_allreduce_s", guess=12e-6, spread=0.4, low=1e-7, high=5e-4))
-    start = replace(state.constants, eta_c=_DENSE_ETA_C, t0_s=0.0, t_seq_s=0.0)
-    return _fit(runs, replace(state, constants=start), parameters)
-
-
-def _fit_experts(runs: Sequence[Measurement], state: _State, device: Accelerator) -> tuple[_State, Fit]:
-    board = device.board_power_w
-    parameters = [
-        Parameter(name="eta_expert", guess=0.65, spread=0.4, low=0.05, high=1.0),
-        Parameter(name="expert_variety", guess=0.8, spread=0.3, low=0.05, high=1.0),
-        Parameter(name="expert_popularity_variance", guess=0.5, spread=0.7, low=0.01, high=20.0),
-        Parameter(name="expert_power_w", guess=0.7 * board, spread=0.5, low=0.01 * board, high=5.0 * board),
-        Parameter(name="expert_sequence_power_w", guess=0.4 * board, spread=0.7, low=0.01 * board, high=board),
-        Parameter(name="expert_overhead_power_w", guess=0.4 * board, spread=0.7, low=0.01 * board, high=board),
-    ]
-    formats = {run.precision for run in runs}
-    # Formats without runs keep the guess: constants of an earlier fit may rest on the very runs held out now.
-    changes: dict[str, Any] = {}
-    for name, guess_s, names in (
-        ("t_expert_s", 30e-6, {"bf16", "fp16"}),
-        ("t_held_fp8_s", 1e-6, {"fp8", "int8"}),
-        ("t_expert_mxfp4_s", 30e-6, {"mxfp4", "int4"}),
-    ):
-        changes[name] = guess_s
-        if formats & names:
-            parameters.append(Parameter(name=name, guess=guess_s, spread=1.0, low=0.003 * guess_s, high=2e-3))
-    return _fit(runs, replace(state, constants=replace(state.constants, **changes)), parameters)
-
-
-_STAGES: Mapping[str, _Stage] = {"dense": _fit_dense, "experts": _fit_experts}
-
-
-def _fit(runs: Sequence[Measurement], state: _State, parameters: list[Parameter]) -> tuple[_State, Fit]:
-    batch = _Batch(runs)
-    names = [item.name for item in parameters]
-    unknown = [
-        workload
-        for workload in dict.fromkeys(run.workload for run in runs if run.input_tokens is None)
-        if workload not in state.prompts
-    ]
-    every = parameters + [item for workload in unknown for item in _nuisances(workload)]
-
-    def applied(values: Mapping[str, float]) -> _State:
-        prompts = {
-            workload: (values[f"prompt of {workload}"], values.get(f"cached share of {workload}", 0.0))
-            for workload in unknown
-        }
-        changes: dict[str, Any] = {name: values[name] for name in names}
-        constants = replace(state.constants, **changes)
-        return _State(constants=constants, prompts={**state.prompts, **prompts})
-
-    def residuals(values: Mapping[str, float]) -> FloatArray:
-        now = applied(values)
-        return batch.residuals(now.constants, now.prompts)
-
-    outcome = fit(every, residuals)
-    return applied(outcome.values), outcome
-
-
-def _nuisances(workload: str) -> list[Parameter]:
-    prompt, spread, cached = PROMPT_GUESSES.get(workload, (500.0, 0.5, 0.0))
-    found = [Parameter(name=f"prompt of {workload}", guess=prompt, spread=spread, low=1.0, high=100_000.0)]
-    if cached:
-        found.append(Parameter(name=f"cached share of {workload}", guess=cached, spread=0.5, low=0.01, high=0.95))
-    return found
-
-
 def _hold_out(
-    runs: Sequence[Measurement], state: _State, device: Accelerator, stage: _Stage
+    runs: Sequence[Measurement], state: State, device: Accelerator, stage: Stage
 ) -> tuple[str, list[HeldOut]]:
     names = list(dict.fromkeys(run.model_name for run in runs))
     if len(names) > 1:
@@ -369,7 +265,7 @@ def _hold_out(
     for fold in sorted(set(label)):
         kept = [run for run, item in zip(runs, label) if item != fold]
         left = [run for run, item in zip(runs, label) if item == fold]
-        fitted, _ = stage(kept, state, device)
+        fitted, _ = stage(kept, state, device, general=True)
         steps = predict_runs(left, fitted.constants, guessed_prompts(left, fitted.prompts))
         found += [
             HeldOut(run=run, iteration_s=float(time_s), power_w=float(power_w))
@@ -395,8 +291,7 @@ def _fit_error(
     kind: str, method: str, runs: Sequence[Measurement], fitted: MeanStep, found: Sequence[HeldOut]
 ) -> FitError:
     inside = mean_errors(runs, fitted.time_s, fitted.power_w)
-    times, powers = np.array([item.iteration_s for item in found]), np.array([item.power_w for item in found])
-    outside = mean_errors([item.run for item in found], times, powers)
+    outside = _held_errors(found)
     return FitError(
         kind=kind,
         method=method,
@@ -411,7 +306,10 @@ def _fit_error(
 
 
 def _with_errors(
-    constants: EngineConstants, errors: Sequence[FitError], runs: int, device: Accelerator
+    constants: EngineConstants,
+    errors: Sequence[FitError],
+    runs: Sequence[Measurement],
+    predictions: Sequence[HeldOut],
 ) -> EngineConstants:
     found: dict[str, Any] = {}
     for kind, prefix in (("dense", ""), ("experts", "expert_")):
@@ -419,7 +317,19 @@ def _with_errors(
         item = next((error for error in errors if (error.kind, error.method) == (kind, _BY_MODEL)), None)
         for key in ("time", "power", "energy"):
             found[f"{prefix}{key}_error"] = None if item is None else getattr(item, key)
-    return replace(constants, status=f"calibrated: {runs} runs on {device.name}", **found)
+    by_model = {error.kind for error in errors if error.method == _BY_MODEL}
+    fitted = []
+    for kind in dict.fromkeys(model_kind(run.model, run.precision) for run in runs):
+        held = [item for item in predictions if model_kind(item.run.model, item.run.precision) == kind]
+        known = held and kind.split()[0] in by_model
+        fitted.append(FittedKind(kind, *(_held_errors(held) if known else ())))
+    status = f"calibrated: {len(runs)} runs on {runs[0].accelerator.name}"
+    return replace(constants, status=status, fitted=tuple(fitted), **found)
+
+
+def _held_errors(found: Sequence[HeldOut]) -> tuple[float, float, float]:
+    times, powers = np.array([(item.iteration_s, item.power_w) for item in found]).T
+    return mean_errors([item.run for item in found], times, powers)
 
 
 def _one_accelerator(runs: Sequence[Measurement]) -> Accelerator:
@@ -430,6 +340,36 @@ def _one_accelerator(runs: Sequence[Measurement]) -> Accelerator:
             "--accelerator on the command line"
         )
     return runs[0].accelerator
+
+
+def _absent(
+    kinds: Mapping[str, Sequence[Measurement]],
+    enough: Mapping[str, Sequence[Measurement]],
+    shipped: EngineConstants,
+    *,
+    general: bool,
+) -> list[str]:
+    """What is said of kinds and formats without enough runs."""
+    instead = {
+        "dense": "constants outside the experts are fitted to models with experts from general values, and dense "
+        "models",
+        "experts": f"their constants are those of {shipped.name}, and models with experts",
+    }
+    found = [
+        f"{len(kinds[kind])} {_KINDS[kind]} are too few to fit, which takes {LEAST_ROWS}: {text} count as uncalibrated"
+        for kind, text in instead.items()
+        if kind not in enough
+    ]
+    there = {KERNELS[run.precision] for run in enough.get("experts", ())}
+    for kernel, (name, guess_s) in OVERHEADS.items() if there else ():
+        if kernel not in there:
+            kept = not general and getattr(shipped, name) > 0.0
+            found.append(
+                f"no runs of models with experts in {_BITS[kernel]} bits: their overhead "
+                + (f"stays that of {shipped.name}" if kept else f"is a general guess of {guess_s:g} s")
+                + ", and they count as uncalibrated"
+            )
+    return found
 
 
 def _skipped(
@@ -444,12 +384,6 @@ def _skipped(
         found.append(
             f"{len(runs) - len(usable)} runs of {', '.join(names)} are not fitted: their cache has another layout"
         )
-    found += [
-        f"{len(items)} {_KINDS[kind]} are too few to fit, which takes {LEAST_ROWS}: constants for such models are the "
-        "shipped ones"
-        for kind, items in kinds.items()
-        if items and kind not in enough
-    ]
     for kind, items in enough.items():
         models = {run.model_name for run in items}
         if len(models) == 1:

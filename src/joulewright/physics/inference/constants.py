@@ -6,9 +6,36 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 from joulewright.errors import ScenarioError
 from joulewright.physics.accelerator import Accelerator
+
+Errors = tuple[float | None, float | None, float | None]
+"""Mean absolute relative errors of time, power and energy; None where nobody measured them."""
+_KINDS = {
+    "dense": "dense models",
+    "experts bf16": "models with experts in 16 bits",
+    "experts fp8": "models with experts in 8 bits",
+    "experts mxfp4": "models with experts in 4 bits",
+}
+
+
+class FittedKind(NamedTuple):
+    """A kind of model that constants were fitted on, and their errors on models left out.
+
+    Attributes
+    ----------
+    kind : str
+        As :func:`joulewright.physics.inference.precision.model_kind` names it.
+    time_error, power_error, energy_error : float or None
+        Mean absolute relative errors; None if unknown.
+    """
+
+    kind: str
+    time_error: float | None = None
+    power_error: float | None = None
+    energy_error: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +82,9 @@ class EngineConstants:
     time_error, power_error, energy_error : float or None
         Expected mean absolute error on dense models that were not fitted, as fractions; None if unknown.
     expert_time_error, expert_power_error, expert_energy_error : float or None
-        The same for models with experts.
+        The same for models with experts of any format.
+    fitted : tuple of FittedKind or None
+        Kinds of models with runs in the fit; None if that is not known. Others are uncalibrated.
 
     Raises
     ------
@@ -92,6 +121,7 @@ class EngineConstants:
     expert_time_error: float | None = None
     expert_power_error: float | None = None
     expert_energy_error: float | None = None
+    fitted: tuple[FittedKind, ...] | None = None
 
     def __post_init__(self) -> None:
         for key in ("eta_b", "eta_c", "eta_expert", "expert_variety"):
@@ -104,6 +134,30 @@ class EngineConstants:
             value = getattr(self, field.name)
             if isinstance(value, float) and not (math.isfinite(value) and value >= 0.0):
                 raise ScenarioError(f"{field.name} of the constants {self.name!r} is {value}; allowed is at least 0")
+
+    def standing(self, kind: str) -> tuple[str, Errors]:
+        """Status and expected errors for a kind of model; ``uncalibrated`` for one without runs in the fit.
+
+        References
+        ----------
+        See :class:`FittedKind`.
+
+        Examples
+        --------
+        >>> CONSTANT_SETS["H100-1"].standing("experts fp8")[0].split(";")[0]
+        'uncalibrated: no runs of models with experts in 8 bits'
+        """
+        if self.fitted is None:
+            if kind == "dense":
+                return self.status, (self.time_error, self.power_error, self.energy_error)
+            return self.status, (self.expert_time_error, self.expert_power_error, self.expert_energy_error)
+        for item in self.fitted:
+            if item.kind == kind:
+                return self.status, item[1:]
+        none = (None, None, None)
+        if self.status.startswith("uncalibrated"):
+            return self.status, none
+        return f"uncalibrated: no runs of {_KINDS[kind]}; {self.status}", none
 
 
 _H100_1 = EngineConstants(
@@ -121,6 +175,7 @@ _H100_1 = EngineConstants(
     time_error=0.058,
     power_error=0.074,
     energy_error=0.053,
+    fitted=(FittedKind("dense", 0.058, 0.074, 0.053),),
 )
 _H100_2 = EngineConstants(
     name="H100-2",
@@ -149,6 +204,12 @@ _H100_2 = EngineConstants(
     expert_time_error=0.0664,
     expert_power_error=0.0931,
     expert_energy_error=0.1017,
+    fitted=(
+        FittedKind("dense", 0.0521, 0.0575, 0.0515),
+        FittedKind("experts bf16", 0.0752, 0.0999, 0.0929),
+        FittedKind("experts fp8", 0.0620, 0.0869, 0.1227),
+        FittedKind("experts mxfp4", 0.0515, 0.0846, 0.0991),
+    ),
 )
 """What ``calibrate`` finds on the H100 runs of the benchmark that this library's accuracy is measured on."""
 _B200_1 = EngineConstants(
@@ -166,6 +227,7 @@ _B200_1 = EngineConstants(
     time_error=0.128,
     power_error=0.092,
     energy_error=0.092,
+    fitted=(FittedKind("dense", 0.128, 0.092, 0.092),),
 )
 
 
@@ -192,6 +254,7 @@ _PRO6000_1 = replace(
     time_error=0.02,
     power_error=None,
     energy_error=None,
+    fitted=(FittedKind("dense", 0.02),),
 )
 _A100_1 = replace(
     scaled_power(_H100_1, 400.0 / 700.0),
@@ -202,6 +265,7 @@ _A100_1 = replace(
     time_error=None,
     power_error=None,
     energy_error=None,
+    fitted=(),
 )
 
 CONSTANT_SETS: Mapping[str, EngineConstants] = MappingProxyType(
@@ -255,4 +319,5 @@ def constants_for(accelerator: Accelerator) -> EngineConstants:
         time_error=None,
         power_error=None,
         energy_error=None,
+        fitted=(),
     )

@@ -14,18 +14,21 @@ from joulewright.physics.accelerator import Accelerator, find_accelerator
 from joulewright.physics.inference.constants import EngineConstants, constants_for, scaled_power
 from joulewright.physics.inference.mig import slice_accelerator
 from joulewright.physics.inference.models import find_language_model
-from joulewright.physics.inference.precision import bytes_per_element, check_precision
+from joulewright.physics.inference.precision import KERNELS, bytes_per_element, check_precision
 from joulewright.physics.inference.step import StepCoefficients
+from joulewright.physics.power_cap import default_fit
 
 _LOG2_GROUPS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
 _LARGEST = (0.0, 0.5642, 1.0294, 1.4236, 1.7660, 2.0697, 2.3437)
 """Expected largest of 1, 2, 4 ... 64 standard normal values (Harter, 1961, Biometrika 48)."""
-_KERNELS = {"bf16": "bf16", "fp16": "bf16", "fp8": "fp8", "int8": "fp8", "mxfp4": "mxfp4", "int4": "mxfp4"}
-"""Kernels of expert layers by format."""
 _UNIFORM = 1e-9
 """Variance of popularity that stands for none, as the formula divides by it."""
 OVERHEAD_BYTES = 1.24e9
 """Activations and compiled graphs of one accelerator [B], measured with vLLM and Llama-3.1-8B on an RTX 4090."""
+
+_CAP = default_fit("decode")
+LEAST_CAP_FRACTION = _CAP.curve(1.0, 1.0).least_cap_w
+"""Share of the board power at or below which a cap is refused: the step model stands still near it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,10 +151,12 @@ class Deployment:
 
     def _check_power(self) -> None:
         board, idle, cap = self.device.board_power_w, self.device.idle_power_w, self.power_cap_w
-        if cap is not None and not idle < cap <= board:
+        least = max(idle, LEAST_CAP_FRACTION * board)
+        if cap is not None and not least < cap <= board:
             raise ScenarioError(
-                f"power_cap_w is {cap:g} W on {self.device.name}; allowed is above its idle {idle:g} W "
-                f"up to its board limit of {board:g} W"
+                f"power_cap_w is {cap:g} W on {self.device.name}; allowed is above {least:g} W up to its board limit "
+                f"of {board:g} W: it idles at {idle:g} W, and the step model stands still at a quarter of the limit, "
+                f"{_CAP.floor_fraction * board:g} W"
             )
         if not 0.0 < self.clock_fraction <= 1.0:
             raise ScenarioError(f"clock_fraction is {self.clock_fraction}; allowed is above 0 up to 1")
@@ -159,11 +164,12 @@ class Deployment:
     def _refuse_memory(self) -> None:
         usable = self.memory_utilization * self.device.memory_gb - self.overhead_bytes * 1e-9
         weights = self.weight_bytes * 1e-9
-        way_out = (
-            f"use at least {math.floor(weights / usable) + 1} accelerators or a smaller format"
-            if usable > 0.0
-            else "raise memory_utilization or lower overhead_bytes"
-        )
+        if usable <= 0.0:
+            way_out = "raise memory_utilization or lower overhead_bytes"
+        elif self.slice is not None:
+            way_out = "use a larger slice or a smaller format"
+        else:
+            way_out = f"use at least {math.floor(weights / usable) + 1} accelerators or a smaller format"
         raise ScenarioError(
             f"{self.model.name} in {self.precision} does not fit: its weights take {weights:.1f} GB, and "
             f"{self.gpus} x {self.device.name} leave {usable * self.gpus:.1f} GB for weights and cache; {way_out}"
@@ -261,9 +267,9 @@ def coefficients(deployment: Deployment) -> StepCoefficients:
         expert_fixed_w=constants.expert_overhead_power_w,
         limit_w=device.board_power_w if cap is None else cap,
         board_w=device.board_power_w,
-        cap_floor_w=0.25 * device.board_power_w,
-        cap_exponent=0.4,
-        cap_knee=0.75,
+        cap_floor_w=_CAP.floor_fraction * device.board_power_w,
+        cap_exponent=_CAP.exponent,
+        cap_knee=_CAP.knee_fraction,
         idle_w=device.idle_power_w,
         loaded_idle_w=device.loaded_idle_power_w,
         host_idle_w=device.host_idle_power_w,
@@ -307,7 +313,7 @@ def _experts(deployment: Deployment, constants: EngineConstants) -> _Experts:
         rate_per_token=-math.log1p(-min(share, 1.0 - _UNIFORM)),
         imbalance=imbalance,
         bandwidth_fraction=constants.eta_expert,
-        fixed_s=layer_s[_KERNELS[deployment.precision]] * model.expert_layers,
+        fixed_s=layer_s[KERNELS[deployment.precision]] * model.expert_layers,
         power_w=constants.expert_power_w or constants.weight_power_w,
     )
 

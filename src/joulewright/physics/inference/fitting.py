@@ -121,7 +121,7 @@ def _identifiability(jacobian: FloatArray, names: Sequence[str], spread: FloatAr
     covariance = np.linalg.inv(jacobian.T @ jacobian / NOISE**2 + np.diag(1.0 / spread**2))
     deviation = np.sqrt(np.diag(covariance))
     warnings += [
-        f"{name} keeps its general value: the runs leave it uncertain by {100.0 * math.expm1(known):.0f} %"
+        f"{name} is hardly informed by the runs (uncertain by {100.0 * math.expm1(known):.0f} %)"
         for name, known, before in zip(names, deviation, spread)
         if known > 0.7 * before
     ]

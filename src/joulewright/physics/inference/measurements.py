@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
+from dataclasses import dataclass, replace
 
 from joulewright.errors import ScenarioError
 from joulewright.model.language_model import LanguageModel
 from joulewright.physics.accelerator import Accelerator, find_accelerator
 from joulewright.physics.inference.deployment import Deployment, coefficients
+from joulewright.physics.inference.measurement_columns import check_columns, own_row
 from joulewright.physics.inference.ml_energy import is_ml_energy, ml_energy_row
 from joulewright.physics.inference.models import find_language_model
-from joulewright.physics.inference.precision import precision_name
+from joulewright.physics.inference.precision import bytes_per_element, precision_name
+from joulewright.physics.inference.step import StepCoefficients
 from joulewright.physics.inference.workload import BatchWorkload
 
-REQUIRED = ("model", "accelerator", "sequences", "output_tokens", "iteration_s", "power_w")
-"""Columns every row needs; ``iteration_ms`` or ``output_tokens_per_s`` may stand for ``iteration_s``, ``total_power_w``
-for ``power_w``."""
 _MOST_SHOWN = 20
 _LEAST_ROOFLINE, _MOST_ROOFLINE = 0.5, 300.0
 """Measured over ideal step time beyond which the unit must be another one."""
-_INSTEAD = {"iteration_s": ("iteration_ms", "output_tokens_per_s"), "power_w": ("total_power_w",)}
+_AGREE = 0.05
+"""Relative difference up to which two columns say the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +31,7 @@ class Measurement:
     Attributes
     ----------
     model_name : str
-        Name as the file gives it; runs of one name are held out together.
+        Name of the model, or the version that the benchmark's format names; runs of one name are held out together.
     model, accelerator : LanguageModel, Accelerator
         What ran where.
     precision : str
@@ -119,7 +118,8 @@ def parse_measurements(
         ``iteration_s`` (or ``iteration_ms``, or ``output_tokens_per_s`` of the replica), ``power_w`` of one
         accelerator (or ``total_power_w`` of all); optional are
         ``gpus``, ``expert_parallel``, ``precision``, ``input_tokens``, ``cached_fraction``, ``length_factor``,
-        ``age_fraction`` and ``workload``.
+        ``age_fraction`` and ``workload``. Common other names of these are understood, and
+        :func:`joulewright.physics.inference.measurement_columns.unread_columns` tells which columns are not read.
     models, accelerators : sequence, mapping
         Rows of the user's own catalogues, looked up first.
 
@@ -135,11 +135,14 @@ def parse_measurements(
     found: list[Measurement] = []
     problems: dict[str, list[int]] = {}
     for line, row in enumerate(rows, start=2):
-        if line == 2:
-            _check_columns(row)
+        theirs = is_ml_energy(row)
+        if line == 2 and not theirs:
+            check_columns(row)
         try:
-            own = ml_energy_row(row) if is_ml_energy(row) else row
-            found.append(_measurement(own, line, models, accelerators or {}))
+            own = ml_energy_row(row) if theirs else own_row(row)
+            run = _measurement(own, line, models, accelerators or {})
+            # Names of one model are one model; those of the benchmark are versions with runs of their own.
+            found.append(run if theirs else replace(run, model_name=run.model.name))
         except ScenarioError as error:
             problems.setdefault(str(error), []).append(line)
     if problems:
@@ -164,22 +167,6 @@ def _refuse(problems: Mapping[str, Sequence[int]]) -> None:
     )
 
 
-def _check_columns(row: Mapping[str, str]) -> None:
-    """Refuse a table without a column that every row needs, and offer what it has in its place."""
-    if is_ml_energy(row):
-        return
-    missing = [key for key in REQUIRED if not any(name in row for name in (key, *_INSTEAD.get(key, ())))]
-    if not missing:
-        return
-    names = " and ".join(" or ".join((key, *_INSTEAD.get(key, ()))) for key in missing)
-    close = {key: get_close_matches(key, list(row), n=1, cutoff=0.5) for key in missing}
-    hints = [f"rename {match[0]!r} if it is {key}" for key, match in close.items() if match]
-    raise ScenarioError(
-        f"the measurements have no column {names}; their columns are {', '.join(row)}"
-        + (f"; {', '.join(hints)}" if hints else "")
-    )
-
-
 def _measurement(
     row: Mapping[str, str], line: int, models: Sequence[LanguageModel], accelerators: Mapping[str, Accelerator]
 ) -> Measurement:
@@ -188,7 +175,6 @@ def _measurement(
     device_name = _word(row, "accelerator")
     device = accelerators.get(device_name) or _device(device_name)
     gpus, sequences = _whole(row, "gpus", 1), _number(row, "sequences")
-    power_w = _number(row, "total_power_w") / gpus if row.get("total_power_w") else _number(row, "power_w")
     measurement = Measurement(
         model_name=name,
         model=model,
@@ -204,9 +190,14 @@ def _measurement(
         length_factor=_number(row, "length_factor") if row.get("length_factor") else 1.0,
         age_fraction=_fraction(row, "age_fraction", 1.0),
         iteration_s=_iteration_s(row, sequences),
-        power_w=power_w,
+        power_w=_power_w(row, gpus),
         row=line,
     )
+    if row.get("power_cap_w") and _number(row, "power_cap_w") < 0.99 * device.board_power_w:
+        raise ScenarioError(
+            f"power_cap_w is {row['power_cap_w']} W, below the {device.board_power_w:g} W of {device.name}; only runs "
+            "without a cap can be used, so drop the row"
+        )
     _plausible(measurement)
     return measurement
 
@@ -218,12 +209,39 @@ def _device(name: str) -> Accelerator:
         raise ScenarioError(f"{error} Or add a row for it to accelerators of your own (--accelerators)") from error
 
 
+def _power_w(row: Mapping[str, str], gpus: int) -> float:
+    """Power of one accelerator [W]."""
+    if not row.get("total_power_w"):
+        return _number(row, "power_w")
+    total_w = _number(row, "total_power_w")
+    if row.get("power_w") and not _near(one_w := _number(row, "power_w"), total_w / gpus):
+        raise ScenarioError(
+            f"power_w is {one_w:g} W and total_power_w {total_w:g} W of {gpus} accelerators; keep the right one"
+        )
+    return _number(row, "power_w") if row.get("power_w") else total_w / gpus
+
+
 def _iteration_s(row: Mapping[str, str], sequences: float) -> float:
+    """Step time [s] from whichever columns there are, which must agree."""
+    found: dict[str, float] = {}
     if row.get("iteration_s"):
-        return _number(row, "iteration_s")
-    if row.get("output_tokens_per_s") and not row.get("iteration_ms"):
-        return sequences / _number(row, "output_tokens_per_s")
-    return _number(row, "iteration_ms" if "iteration_ms" in row else "iteration_s") * 1e-3
+        found["iteration_s"] = _number(row, "iteration_s")
+    if row.get("iteration_ms"):
+        found["iteration_ms"] = _number(row, "iteration_ms") * 1e-3
+    if row.get("output_tokens_per_s"):
+        found["output_tokens_per_s"] = sequences / _number(row, "output_tokens_per_s")
+    if not found:
+        return _number(row, "iteration_ms" if "iteration_ms" in row else "iteration_s")
+    (name, first_s), *others = found.items()
+    for other, other_s in others:
+        if not _near(first_s, other_s):
+            says = "is" if name == "iteration_s" else "says"
+            raise ScenarioError(f"{name} {says} {first_s:g} s and {other} says {other_s:g} s; keep the right one")
+    return first_s
+
+
+def _near(first: float, second: float) -> bool:
+    return abs(first / second - 1.0) <= _AGREE
 
 
 def _plausible(run: Measurement) -> None:
@@ -244,17 +262,36 @@ def _plausible(run: Measurement) -> None:
         raise ScenarioError(
             f"iteration_s is {run.iteration_s:g} s; allowed is 0.00001 to 20 s. Give milliseconds as iteration_ms"
         )
-    if run.model.kv_layout == "standard":
-        _check_roofline(run)
     if run.length_factor < 1.0:
         raise ScenarioError(f"length_factor is {run.length_factor:g}; E[o^2]/E[o]^2 is at least 1")
     if run.output_tokens < 1.0:
         raise ScenarioError(f"output_tokens is {run.output_tokens:g}; allowed is at least 1 token")
+    tokens = run.output_tokens + (run.input_tokens or 0.0)
+    if tokens > run.model.context_tokens:
+        raise ScenarioError(
+            f"prompt and answer are {tokens:g} tokens; the context of {run.model.name} holds {run.model.context_tokens}"
+        )
+    if run.model.kv_layout == "standard":
+        k = coefficients(run.deployment())
+        _check_roofline(run, k)
+        _check_cache(run, k)
 
 
-def _check_roofline(run: Measurement) -> None:
+def _check_cache(run: Measurement, k: StepCoefficients) -> None:
+    """Refuse more running sequences than all of the memory holds with a cache of one byte for each element."""
+    context = (1.0 - run.cached_fraction) * (run.input_tokens or 0.0) + run.age_fraction * run.output_tokens / 2.0
+    held = k.global_fraction * context + (1.0 - k.global_fraction) * min(context, k.window_tokens)
+    most = k.kv_capacity_tokens * bytes_per_element(run.deployment().kv_precision)
+    if run.sequences * held > most:
+        raise ScenarioError(
+            f"{run.sequences:g} sequences of {held:g} tokens are {run.sequences * held:.3g} tokens of cache; "
+            f"{run.gpus} x {run.accelerator.name} hold at most {most:.3g} beside the weights of {run.model.name}, with "
+            "8 bits for each element; sequences are those that run, not those that wait"
+        )
+
+
+def _check_roofline(run: Measurement, k: StepCoefficients) -> None:
     """Refuse a step that is far from what the rates of the data sheet allow for its weights and tokens."""
-    k = coefficients(run.deployment())
     least_s = k.weight_bytes / k.raw_bytes_per_s
     ideal_s = math.hypot(least_s, k.flops_per_token * run.sequences / k.raw_flops_per_s)
     if run.iteration_s < _LEAST_ROOFLINE * least_s:
@@ -300,7 +337,14 @@ def _fraction(row: Mapping[str, str], key: str, default: float) -> float:
     text = (row.get(key) or "").strip()
     if not text:
         return default
-    value = 0.0 if text in ("0", "0.0") else _number(row, key)
+    value = 0.0 if _is_zero(text) else _number(row, key)
     if value > 1.0:
         raise ScenarioError(f"{key} is {value:g}; allowed is 0 to 1. If it is in percent, divide it by 100")
     return value
+
+
+def _is_zero(text: str) -> bool:
+    try:
+        return float(text) == 0.0
+    except ValueError:
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from joulewright.errors import ScenarioError
+from joulewright.model.language_model import LanguageModel
 from joulewright.physics.accelerator import Accelerator
 
 BYTES: dict[str, float] = {
@@ -15,8 +16,13 @@ BYTES: dict[str, float] = {
 }
 """Bytes per element; four-bit formats hold one eight-bit scale for every 32 elements (OCP MX specification 1.0)."""
 
+KERNELS = {"bf16": "bf16", "fp16": "bf16", "fp8": "fp8", "int8": "fp8", "mxfp4": "mxfp4", "int4": "mxfp4"}
+"""Kernels of expert layers by format."""
 
-_SPELLINGS = {"bfloat16": "bf16", "float16": "fp16", "half": "fp16", "float8": "fp8", "fp8_e4m3": "fp8"}
+_SPELLINGS = {"bfloat16": "bf16", "float16": "fp16", "half": "fp16", "float8": "fp8"} | dict.fromkeys(
+    (f"{lead}_{form}" for lead in ("fp8", "float8") for form in ("e4m3", "e4m3fn", "e4m3fnuz", "e5m2", "e5m2fnuz")),
+    "fp8",
+)
 
 
 def precision_name(text: str) -> str:
@@ -31,8 +37,24 @@ def precision_name(text: str) -> str:
     >>> precision_name("bfloat16"), precision_name("FP8")
     ('bf16', 'fp8')
     """
-    word = text.strip().lower()
+    word = text.strip().lower().removeprefix("torch.")
     return _SPELLINGS.get(word, word)
+
+
+def model_kind(model: LanguageModel, precision: str) -> str:
+    """Kind that constants are fitted for: ``dense``, or ``experts`` with the kernels of their format.
+
+    References
+    ----------
+    See :data:`KERNELS`.
+
+    Examples
+    --------
+    >>> from joulewright.physics.inference.models import find_language_model
+    >>> model_kind(find_language_model("Qwen3-30B-A3B"), "fp16")
+    'experts bf16'
+    """
+    return f"experts {KERNELS[precision]}" if model.experts else "dense"
 
 
 def bytes_per_element(precision: str) -> float:

@@ -9,14 +9,21 @@ from typing import NamedTuple
 import numpy as np
 
 from joulewright.model.timeline import FloatArray
-from joulewright.physics.inference.calibrate import Calibration, guessed_prompts, mean_errors, predict_runs
-from joulewright.physics.inference.constants import EngineConstants, constants_for
+from joulewright.physics.inference.calibrate import Calibration, mean_errors
+from joulewright.physics.inference.constants import Errors
 from joulewright.physics.inference.deployment import Deployment
-from joulewright.physics.inference.measured import interpolate, leave_one_batch_out
+from joulewright.physics.inference.measured import (
+    alike,
+    best_constants,
+    interpolate,
+    leave_one_batch_out,
+    model_steps,
+    table_steps,
+)
 from joulewright.physics.inference.measurements import Measurement
+from joulewright.physics.inference.precision import model_kind
 from joulewright.physics.inference.workload import BatchWorkload
 
-Errors = tuple[float | None, float | None, float | None]
 LEVELS = ("interpolated", "corrected", "step model", "uncalibrated")
 """From the most to the least accurate: between measured batches, step model corrected by measured runs, alone."""
 _NOISE, _GENERAL, _SHAPE, _KIND, _BATCH = 0.003, 0.01, 0.02, 0.01, 2.0
@@ -62,12 +69,12 @@ class Predictor:
         self._calibration = calibration
         self._runs = [run for run in runs if run.model.kv_layout == "standard"]
         self._tables = list(runs)
-        self._prompts = dict(calibration.prompts) if calibration is not None else {}
-        self._table_error = _table_error(self._tables)
+        self._steps = table_steps(self._tables, calibration)
+        self._table_error = _table_error(self._tables, calibration)
         if self._runs:
-            steps = self._modelled(self._runs)
             measured = np.array([(run.iteration_s, run.power_w) for run in self._runs])
-            self._residuals = np.log(measured / np.column_stack((steps[0], steps[1])))
+            shaped = [run.model.kv_layout == "standard" for run in self._tables]
+            self._residuals = np.log(measured / self._steps[shaped])
             covariance = _covariance(self._runs, self._runs) + _NOISE * np.eye(len(self._runs))
             self._weights = np.linalg.solve(covariance, self._residuals)
             left_out = self._weights / np.diag(np.linalg.inv(covariance))[:, None]
@@ -98,38 +105,27 @@ class Predictor:
         return [self._one(item) for item in asked]
 
     def _one(self, asked: Measurement) -> Prediction:
-        same = [run for run in self._tables if _same_configuration(run, asked)]
-        table = interpolate(same, asked.sequences)
+        rows = [row for row, run in enumerate(self._tables) if _same_configuration(run, asked)]
+        same = [self._tables[row] for row in rows]
+        table = interpolate(same, asked.sequences, steps=self._steps[rows])
         if table is not None and (table.inside or asked.model.kv_layout != "standard"):
             error = self._table_error if table.inside else (None, None, None)
-            return _prediction(asked, (table.iteration_s, table.power_w), LEVELS[0], error)
-        time_s, power_w = (float(item[0]) for item in self._modelled([asked]))
-        constants = self._constants(asked)
+            time_s, power_w = table_steps([asked], self._calibration)[0].tolist()
+            # Measured means may exceed the board power a little, predictions only as far as those did.
+            most_w = max(asked.accelerator.board_power_w, *(run.power_w for run in same))
+            value = (time_s * table.iteration_s, min(power_w * table.power_w, most_w))
+            return _prediction(asked, value, LEVELS[0], error)
+        time_s, power_w = model_steps([asked], self._calibration)[0].tolist()
+        constants = best_constants(asked, self._calibration)
+        status, error = constants.standing(model_kind(asked.model, asked.precision))
+        level = LEVELS[3] if status.startswith("uncalibrated") else LEVELS[2]
         if not self._runs:
-            level = LEVELS[3] if constants.status.startswith("uncalibrated") else LEVELS[2]
-            return _prediction(asked, (time_s, power_w), level, _errors(constants, asked))
+            return _prediction(asked, (time_s, power_w), level, error)
         factors = np.exp(_covariance([asked], self._runs) @ self._weights)[0]
         value = (time_s * float(factors[0]), min(power_w * float(factors[1]), asked.accelerator.board_power_w))
         if any(_same_shape(run, asked) for run in self._runs):
             return _prediction(asked, value, LEVELS[1], self._correction_error)
-        return _prediction(asked, value, LEVELS[2], _errors(constants, asked))
-
-    def _constants(self, asked: Measurement) -> EngineConstants:
-        calibration = self._calibration
-        if calibration is not None and calibration.accelerator == asked.accelerator.name:
-            return calibration.constants
-        return constants_for(asked.accelerator)
-
-    def _modelled(self, runs: Sequence[Measurement]) -> tuple[FloatArray, FloatArray]:
-        prompts = guessed_prompts(runs, self._prompts)
-        times, powers = np.empty(len(runs)), np.empty(len(runs))
-        names = np.array([run.accelerator.name for run in runs])
-        for name in dict.fromkeys(names.tolist()):
-            rows = np.flatnonzero(names == name)
-            some = [runs[int(row)] for row in rows]
-            steps = predict_runs(some, self._constants(some[0]), prompts)
-            times[rows], powers[rows] = steps.time_s, steps.power_w
-        return times, powers
+        return _prediction(asked, value, level, error)
 
 
 class ValidationRow(NamedTuple):
@@ -204,14 +200,8 @@ def _prediction(asked: Measurement, value: tuple[float, float], level: str, erro
     return Prediction(time_s, power_w, power_w * asked.gpus * time_s / asked.sequences, level, error)
 
 
-def _errors(constants: EngineConstants, asked: Measurement) -> Errors:
-    if asked.model.experts:
-        return constants.expert_time_error, constants.expert_power_error, constants.expert_energy_error
-    return constants.time_error, constants.power_error, constants.energy_error
-
-
-def _table_error(runs: Sequence[Measurement]) -> Errors:
-    found = leave_one_batch_out(runs)
+def _table_error(runs: Sequence[Measurement], calibration: Calibration | None) -> Errors:
+    found = leave_one_batch_out(runs, calibration=calibration)
     if not found:
         return None, None, None
     times, powers = np.array([(item.iteration_s, item.power_w) for _, item in found]).T
@@ -228,8 +218,8 @@ def _same_configuration(run: Measurement, asked: Measurement) -> bool:
     names = {run.model_name, run.model.name} & {asked.model_name, asked.model.name}
     if not names or (run.model_name != asked.model_name and asked.model_name != asked.model.name):
         return False
-    keys = ("accelerator", "precision", "gpus", "expert_parallel", "workload", "cached_fraction")
-    return all(getattr(run, key) == getattr(asked, key) for key in keys)
+    keys = ("accelerator", "precision", "gpus", "expert_parallel", "workload")
+    return all(getattr(run, key) == getattr(asked, key) for key in keys) and alike(run, asked)
 
 
 def _same_shape(run: Measurement, asked: Measurement) -> bool:
