@@ -36,6 +36,19 @@ _OVERLAPS = """() => {
   return bad;
 }"""
 
+# What is wrong with visible tables: a title that is cut, or row names that leave no room for the first figures.
+_CUT_TABLES = """() => [...document.querySelectorAll('.table')].filter((box) => box.offsetParent).flatMap((box) => {
+  const area = box.getBoundingClientRect(), title = box.querySelector('caption').getBoundingClientRect();
+  const names = Math.max(...[...box.querySelectorAll('tbody th')].map((e) => e.getBoundingClientRect().width));
+  const found = [];
+  if (title.right > area.right + 1) found.push('its title is cut');
+  if (box.scrollWidth > box.clientWidth + 1) {
+    if (names > 0.6 * area.width) found.push('row names take ' + Math.round(names));
+    if (getComputedStyle(box).backgroundImage === 'none') found.push('nothing says that it scrolls');
+  }
+  return found.map((text) => box.getAttribute('aria-label').slice(0, 50) + ': ' + text);
+})"""
+
 
 @pytest.fixture(scope="module")
 def week(report_case: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -75,6 +88,7 @@ def test_opened_tables_neither_overlap_nor_overflow(look: Any) -> None:
     shown.page.wait_for_timeout(300)
     assert shown.overflow() <= 0
     assert shown.page.evaluate(_OVERLAPS) == []
+    assert shown.page.evaluate(_CUT_TABLES) == []
 
 
 def test_the_reader_can_choose_the_theme(look: Any) -> None:
@@ -216,6 +230,14 @@ def test_every_chart_of_a_study_draws(look: Any, studied: Path, width: int, them
     shown.page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true; })")
     shown.page.wait_for_timeout(300)
     assert shown.overflow() <= 0
+    assert shown.page.evaluate(_CUT_TABLES) == []
+
+
+def test_paired_differences_and_their_notes_fit_a_desktop(look: Any, studied: Path) -> None:
+    shown = look(studied, width=1440)
+    box = shown.page.locator(".table[aria-label^='Paired differences']")
+    assert box.locator("thead th").last.inner_text() == "Note"
+    assert box.evaluate("(e) => e.scrollWidth - e.clientWidth") <= 1
 
 
 @pytest.mark.parametrize("width", [1440, 390])

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from joulewright.model import CarbonPolicy, DemandWindow, JobSchedule, Region
+from joulewright.model import CarbonPolicy, DemandWindow, JobSchedule, Link, Region
 from joulewright.plan import PlanOptions, plan
 from joulewright.plan.baselines import run_baseline
 from joulewright.plan.explain import explain_hour, explain_job
@@ -21,7 +21,7 @@ EXACT = PlanOptions(strategy="exact", gap=0.0, threads=1)
 def case(tiny):
     """A job of 4 MW and 1 h at two sites over four hours; costs of its starts: a 400 120 40 200, b 240 80 360 360."""
 
-    def make(*, job=None, **changes):
+    def make(*, job=None, prices_a=(100.0, 30.0, 10.0, 50.0), **changes):
         steps = 4
         sites = tuple(
             tiny.site(
@@ -33,7 +33,7 @@ def case(tiny):
                 **changes.pop(f"site_{name}", {}),
             )
             for name, prices, carbon in (
-                ("a", [100.0, 30.0, 10.0, 50.0], 500.0),
+                ("a", prices_a, 500.0),
                 ("b", [60.0, 20.0, 90.0, 90.0], 100.0),
             )
         )
@@ -153,6 +153,43 @@ def test_a_pausable_job(case):
     assert found(explanation)["without a pause", "a", "01"] == pytest.approx(0.0)
     assert found(explanation)["as early as possible", "a", "00"] == pytest.approx(-(400.0 + 120.0) + 160.0)
     assert found(explanation)["rejected", None, None] == pytest.approx(-900.0 + 160.0)
+
+
+def test_a_pausable_job_tells_its_breaks(case):
+    """At a alone the two cheapest hours of 100, 30, 200 and 50 are the second and the fourth."""
+    scenario, result = case(job={"kind": "pausable", "duration_h": 2.0, "sites": ("a",)}, prices_a=[100, 30, 200, 50])
+    explanation = explain_job(scenario, result, "train")
+    assert (explanation.runs, explanation.running_h, explanation.breaks_h) == (2, 2.0, 1.0)
+    assert explanation.done_fraction == pytest.approx(1.0)
+    assert explanation.import_price_per_mwh == pytest.approx(40.0)
+    text = str(explanation)
+    assert "from 04 Jul 01:00 UTC to 04 Jul 04:00 UTC (40 accelerators, 8.0 MWh)." in text
+    assert "It runs 2 h in 2 runs with 1 break of 1 h in all and does 100 % of its work." in text
+
+
+def test_an_elastic_job_tells_its_sizes(case):
+    """160 accelerator-hours: all 100 accelerators in the cheapest hour, 60 in the next, nothing at 40 running."""
+    job = {"kind": "elastic", "min_gpus": 10, "max_gpus": 100, "duration_h": 4.0, "sites": ("a",)}
+    scenario, result = case(job=job)
+    explanation = explain_job(scenario, result, "train")
+    assert explanation.least_accelerators == pytest.approx(60.0)
+    assert explanation.most_accelerators == pytest.approx(100.0)
+    assert (explanation.runs, explanation.running_h, explanation.breaks_h) == (1, 2.0, 0.0)
+    text = str(explanation)
+    assert "(60 to 100 accelerators, 16.0 MWh)." in text
+    assert "It runs 2 h without a break and does 100 % of its work, which takes 4 h at its reference size of 40" in text
+
+
+def test_a_job_that_moves_tells_where_it_runs(case, tiny):
+    job = {"kind": "pausable", "duration_h": 2.0, "migratable": True}
+    scenario, result = case(job=job, links=(Link(between=("a", "b"), bandwidth_gbit_s=1.0),))
+    runs = (tiny.run(1, 2), tiny.run(2, 3, site="b"))
+    schedule = replace(result.schedule, jobs={"train": JobSchedule(job="train", segments=runs)})
+    explanation = explain_job(scenario, replace(result, schedule=schedule), "train")
+    assert explanation.places == ("a/gpus", "b/gpus")
+    assert explanation.import_price_per_mwh == pytest.approx((30.0 + 90.0) / 2.0)
+    assert explanation.carbon_kg_per_mwh == pytest.approx((500.0 + 100.0) / 2.0)
+    assert "train runs at a/gpus, then b/gpus from 04 Jul 01:00" in str(explanation)
 
 
 def test_a_job_that_needs_another_generator_state(case, tiny):

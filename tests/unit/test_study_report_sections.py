@@ -20,7 +20,7 @@ from joulewright.report.figure import Figures
 from joulewright.report.happenings import instant_text, timeline_view, told
 from joulewright.report.study_differences import difference_section
 from joulewright.report.study_fans import daily_means, fan_section
-from joulewright.report.study_figures import figure_named, figures_of, scaled
+from joulewright.report.study_figures import figure_named, figures_of, interval_text, range_text, scaled
 from joulewright.report.study_intervals import IntervalRow, interval_view
 from joulewright.report.study_policies import policy_section, regret_section
 from joulewright.report.study_runs import run_section
@@ -48,6 +48,35 @@ def moods(study: Any) -> dict[str, str]:
 
 
 # ---------------------------------------------------------------- figures and intervals
+
+
+@pytest.mark.parametrize(
+    ("key", "mean", "half", "text"),
+    [
+        ("cost", 13_315_700.0, 5_330.0, "13.3157 M USD ± 0.00533 M USD"),
+        ("cost", 13_315_700.0, 250_000.0, "13.32 M USD ± 0.250 M USD"),
+        ("cost", 13_315_700.4, 12.0, "13 315.700 k USD ± 0.0120 k USD"),
+        ("cost", 1020.0, 19.1, "1 020 USD ± 19.1 USD"),
+        ("benefit", 3.0, 25_000.0, "0.00300 k USD ± 25.0 k USD"),
+        ("carbon_kg", 1_234_567.0, 8.0, "1 234.5670 t ± 0.00800 t"),
+        ("unserved_mwh", 25_000.0, 3.0, "25.0000 GWh ± 0.00300 GWh"),
+        ("peak_import_mw", 41.26, 0.004, "41.2600 MW ± 0.00400 MW"),
+        ("served_fraction", 0.99951, 0.00002, "99.9510 % ± 0.002000 %"),
+        ("deadlines_met", 8.0, 0.5, "8.00 ± 0.500"),
+        ("cost", 1e6, 1e-5, "1.00 M USD"),
+    ],
+)
+def test_a_mean_is_as_fine_as_its_interval(key: str, mean: float, half: float, text: str) -> None:
+    value = Estimate(mean=mean, low=mean - half, high=mean + half, count=9)
+    assert interval_text(value, figure_named(key, "USD").show).replace("\u202f", " ") == text
+
+
+def test_the_ends_of_an_interval_can_be_told_apart() -> None:
+    show = figure_named("cost", "USD").show
+    near = Estimate(mean=13.3157e6, low=13.3104e6, high=13.321e6, count=9)
+    assert range_text(near, show).replace("\u202f", " ") == "13.310 M USD to 13.321 M USD"
+    around_zero = Estimate(mean=20.0, low=0.004, high=50.0, count=9)
+    assert range_text(around_zero, show).replace("\u202f", " ") == "0.00400 USD to 50.0 USD"
 
 
 def test_every_compared_figure_has_a_unit_and_a_direction() -> None:

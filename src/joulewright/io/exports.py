@@ -13,6 +13,11 @@ set point  hold ``quantity`` of component ``name`` at ``power_mw``; ``on`` is th
 
 ``power_mw`` of jobs and routing is IT power. Quantities of set points are ``import``, ``export``, ``unserved``,
 ``renewable``, ``charge``, ``discharge`` and ``generation``, none negative.
+
+A plan gives an elastic job fractions of accelerators. Rows of jobs hold whole ones, rounded by
+:func:`joulewright.io.whole_sizes.whole_sizes` within the range of the job and the accelerators that are free. Set
+points are those of the plan, so the load of a step may differ from them by the power of one accelerator for each
+elastic job. ``accelerators`` of routing are a mean over the step at full throughput and stay fractions.
 """
 
 from __future__ import annotations
@@ -27,6 +32,7 @@ import polars as pl
 from joulewright.errors import DataError
 from joulewright.io.atomic import write_file
 from joulewright.io.frames import INSTANT, jobs_frame, routing_frame, set_points_frame
+from joulewright.io.whole_sizes import whole_sizes
 from joulewright.model import Scenario, Schedule
 
 ExportFormat = Literal["csv", "parquet", "json"]
@@ -62,7 +68,7 @@ def export_schedule(
     scenario : Scenario
         What was planned.
     schedule : Schedule
-        The plan.
+        The plan; sizes of elastic jobs are made whole.
     format : {"csv", "parquet", "json"}, optional
         Taken from the ending of ``path`` when absent.
 
@@ -70,7 +76,8 @@ def export_schedule(
     -------
     Path
         The file. CSV and Parquet hold the table described in :mod:`joulewright.io.exports`; JSON holds its rows as
-        ``jobs``, ``rejected``, ``routing`` and ``set_points``, without empty cells.
+        ``jobs``, ``rejected``, ``routing`` and ``set_points``, without empty cells, and in ``work_change_h`` by how
+        much whole accelerators change the work of elastic jobs, as hours at their reference size [h].
 
     Raises
     ------
@@ -94,6 +101,10 @@ def export_schedule(
 
 def schedule_frame(scenario: Scenario, schedule: Schedule) -> pl.DataFrame:
     """The schedule as one tidy table, described in :mod:`joulewright.io.exports`."""
+    return _instructions(scenario, whole_sizes(scenario, schedule)[0])
+
+
+def _instructions(scenario: Scenario, schedule: Schedule) -> pl.DataFrame:
     jobs = jobs_frame(scenario, schedule).rename({"job": "name"})
     jobs = jobs.with_columns(pl.col("status").replace({"planned": "job"}).alias("record"))
     routing = routing_frame(scenario, schedule).rename({"service": "name"})
@@ -105,7 +116,8 @@ def schedule_frame(scenario: Scenario, schedule: Schedule) -> pl.DataFrame:
 
 def schedule_document(scenario: Scenario, schedule: Schedule) -> dict[str, Any]:
     """The schedule as a JSON document with text instants."""
-    rows = _as_text(schedule_frame(scenario, schedule)).to_dicts()
+    schedule, work_change_h = whole_sizes(scenario, schedule)
+    rows = _as_text(_instructions(scenario, schedule)).to_dicts()
     by_record: dict[str, list[dict[str, Any]]] = {"job": [], "rejected": [], "routing": [], "set point": []}
     for row in rows:
         by_record[row.pop("record")].append({name: value for name, value in row.items() if value is not None})
@@ -121,6 +133,7 @@ def schedule_document(scenario: Scenario, schedule: Schedule) -> dict[str, Any]:
         "rejected": [row["name"] for row in by_record["rejected"]],
         "routing": by_record["routing"],
         "set_points": by_record["set point"],
+        "work_change_h": work_change_h,
     }
 
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from joulewright.account.load import job_energy
+from joulewright.account.work import continues, job_outcome, segment_hours
 from joulewright.errors import InfeasibleError
 from joulewright.model import JobSchedule, Scenario, TrainingJob
+from joulewright.model.timeline import FloatArray
 from joulewright.plan.hours import HourExplanation, SiteHour, explain_hour
 from joulewright.plan.inputs import build_inputs
 from joulewright.plan.options import PlanOptions
@@ -82,8 +85,20 @@ class JobExplanation:
         Name, kind and the currency of all money.
     site, fleet, start, end : str or None
         What the plan does with it; None for a rejected job.
-    accelerators, energy_mwh : float
-        Reference size, and energy at the meter [MWh].
+    places : tuple of str
+        Every ``site/fleet`` it runs on, in time order.
+    accelerators, least_accelerators, most_accelerators : float
+        Reference size, and the smallest and largest size it runs at; the last two are 0 for a rejected job.
+    duration_h : float
+        Work, as hours at the reference size [h].
+    runs : int
+        Runs without a break; a job may change its size within one.
+    running_h, breaks_h : float
+        Time in which it runs, and time between its runs [h].
+    done_fraction : float
+        Part of its whole work done within the horizon.
+    energy_mwh : float
+        Energy at the meter [MWh].
     release, deadline : str
         When it may run (ISO 8601).
     slack_h : float or None
@@ -104,7 +119,15 @@ class JobExplanation:
     fleet: str | None
     start: str | None
     end: str | None
+    places: tuple[str, ...]
     accelerators: float
+    least_accelerators: float
+    most_accelerators: float
+    duration_h: float
+    runs: int
+    running_h: float
+    breaks_h: float
+    done_fraction: float
     energy_mwh: float
     release: str
     deadline: str
@@ -128,8 +151,11 @@ class JobExplanation:
             yield f"{self.job} is not run; it could run from {window}."
             return
         span = f"{_clock(datetime.fromisoformat(self.start))} to {_clock(datetime.fromisoformat(self.end))}"
-        size = f"{self.accelerators:,.0f} accelerators, {self.energy_mwh:,.1f} MWh"
-        yield f"{self.job} runs at {self.site}/{self.fleet} from {span} ({size})."
+        sizes = dict.fromkeys(f"{size:,.0f}" for size in (self.least_accelerators, self.most_accelerators))
+        size = f"{' to '.join(sizes)} accelerators, {self.energy_mwh:,.1f} MWh"
+        yield f"{self.job} runs at {', then '.join(self.places)} from {span} ({size})."
+        if self.kind != "rigid":
+            yield f"  It {self._course()}."
         slack = "" if self.slack_h is None else f"; {self.slack_h:g} h are left until its deadline"
         yield f"  It may run from {window}{slack}."
         prices = []
@@ -141,6 +167,18 @@ class JobExplanation:
             prices.append(f"its carbon intensity is {self.carbon_kg_per_mwh:,.0f} kg/MWh")
         if prices:
             yield f"  On average over these hours {', '.join(prices)}."
+
+    def _course(self) -> str:
+        """How a job that may pause or change its size gets its work done."""
+        count = self.runs - 1
+        breaks = f"in {self.runs} runs with {count} break{'s' if count > 1 else ''} of {self.breaks_h:g} h in all"
+        done = f"{100.0 * self.done_fraction:.4g} % of its work"
+        text = f"runs {self.running_h:g} h {breaks if count else 'without a break'} and does {done}"
+        if self.kind == "elastic":
+            text += (
+                f", which takes {self.duration_h:g} h at its reference size of {self.accelerators:,.0f} accelerators"
+            )
+        return text
 
     def _alternatives(self) -> Iterator[str]:
         if not self.alternatives:
@@ -367,8 +405,10 @@ def _explanation(
 ) -> JobExplanation:
     timeline = scenario.timeline
     entry = JobSchedule(job=job.name) if result.schedule is None else result.schedule.jobs[job.name]
-    first = entry.segments[0] if entry.segments else None
-    end = max((segment.stop_step for segment in entry.segments), default=None)
+    runs = sorted(entry.segments, key=lambda segment: segment.first_step)
+    first = runs[0] if runs else None
+    end = max((segment.stop_step for segment in runs), default=None)
+    breaks_h = [timeline.step_h * (b.first_step - a.stop_step) for a, b in pairwise(runs) if not continues(a, b)]
     power, bought, carbon = _means(scenario, result, entry)
     energy = 0.0 if result.schedule is None else job_energy(scenario, result.schedule)[job.name].facility_mwh
     return JobExplanation(
@@ -379,7 +419,15 @@ def _explanation(
         fleet=None if first is None else first.fleet,
         start=None if first is None else timeline.at(first.first_step).isoformat(),
         end=None if end is None else timeline.at(end).isoformat(),
+        places=tuple(dict.fromkeys(f"{segment.site}/{segment.fleet}" for segment in runs)),
         accelerators=float(job.gpus),
+        least_accelerators=min((segment.accelerators for segment in runs), default=0.0),
+        most_accelerators=max((segment.accelerators for segment in runs), default=0.0),
+        duration_h=job.duration_h,
+        runs=len(breaks_h) + bool(runs),
+        running_h=sum(segment_hours(scenario, segment) for segment in runs),
+        breaks_h=sum(breaks_h),
+        done_fraction=job_outcome(scenario, job, entry).horizon_fraction,
         energy_mwh=energy,
         release=job.release.isoformat(),
         deadline=job.deadline.isoformat(),
@@ -396,17 +444,22 @@ def _means(
     scenario: Scenario, result: PlanResult, entry: JobSchedule
 ) -> tuple[float | None, float | None, float | None]:
     """Means over the steps a job runs: marginal price of power, price of import, carbon intensity."""
-    if not entry.segments:
-        return None, None, None
-    site = scenario.site(entry.segments[0].site)
-    spans = [range(segment.first_step, segment.stop_step) for segment in entry.segments]
-    chosen = np.array([step for span in spans for step in span if step < scenario.timeline.steps])
-    duals, series = result.duals, scenario.deciding_intensity(site)
-    return (
-        None if duals is None else float(duals.power_price_per_mwh[site.name][chosen].mean()),
-        None if site.grid is None else float(site.grid.import_price_per_mwh[chosen].mean()),
-        None if series is None else float(series.kg_per_mwh[chosen].mean()),
-    )
+    values: list[list[FloatArray | None]] = [[], [], []]
+    for segment in entry.segments:
+        site, duals = scenario.site(segment.site), result.duals
+        chosen = slice(segment.first_step, segment.stop_step)
+        series = scenario.deciding_intensity(site)
+        values[0].append(None if duals is None else duals.power_price_per_mwh[site.name][chosen])
+        values[1].append(None if site.grid is None else site.grid.import_price_per_mwh[chosen])
+        values[2].append(None if series is None else series.kg_per_mwh[chosen])
+    power, bought, carbon = map(_mean, values)
+    return power, bought, carbon
+
+
+def _mean(parts: list[FloatArray | None]) -> float | None:
+    """Mean over all steps; None where there are none or one part is not known."""
+    known = [part for part in parts if part is not None]
+    return float(np.concatenate(known).mean()) if known and len(known) == len(parts) else None
 
 
 def _signed(value: float, digits: int) -> str:

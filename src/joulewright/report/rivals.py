@@ -58,9 +58,7 @@ def _split(changes: Sequence[tuple[str, Change]]) -> Chart:
     rows = [
         [
             name,
-            number(change.less_work_kg / 1e3),
-            number(change.cleaner_energy_kg / 1e3),
-            number(change.total_kg / 1e3),
+            *(_tonnes(part) for part in (change.total_kg, change.less_work_kg, change.cleaner_energy_kg)),
             percent(change.work_fraction, 4),
         ]
         for name, change in changes
@@ -70,8 +68,9 @@ def _split(changes: Sequence[tuple[str, Change]]) -> Chart:
         kind="bars",
         title="Where the change in carbon comes from [t]",
         label="Stacked bars of the change in carbon from each baseline to this plan, split into work and energy, in t.",
-        caption="Change from each baseline to this plan; bars to the left are savings. Only cleaner energy is an "
-        "improvement: doing less work saves carbon without making any work cleaner.",
+        caption="Carbon of this plan less that of each baseline: bars to the right are what the plan emits more, bars "
+        "to the left what it emits less. Only cleaner energy is an improvement: doing less work saves carbon without "
+        "making any work cleaner.",
         views=[
             {
                 "name": "",
@@ -82,11 +81,17 @@ def _split(changes: Sequence[tuple[str, Change]]) -> Chart:
         settings={"unit": "t", "stacked": True},
         legend=[LegendEntry(key=key, name=name) for name, (key, _) in parts.items()],
         table=table(
-            "Change in operational carbon from each baseline to this plan [t]",
-            ["Baseline", "Less or more work", "Cleaner or dirtier energy", "Total", "Work done, plan to baseline"],
+            "Operational carbon of this plan less that of each baseline [t]: + for more, − for less",
+            ["Baseline", "Plan emits", "By work", "By energy", "Work done, plan to baseline"],
             rows,
         ),
     )
+
+
+def _tonnes(change_kg: float) -> str:
+    """Change in t with its sign; less than a gram is noise of the solver."""
+    change_t = round(change_kg, 3) / 1e3 + 0.0
+    return signed(number(change_t), change_t)
 
 
 def _table(view: ReportView, rivals: Sequence[Rival]) -> Markup:

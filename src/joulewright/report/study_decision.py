@@ -14,6 +14,7 @@ from joulewright.report.study_figures import (
     figure_named,
     figures_of,
     interval_text,
+    mean_and_half,
     range_text,
 )
 from joulewright.report.study_verdict import LEVEL, Verdict, priced, state_of, verdict
@@ -145,13 +146,13 @@ def _tiles(view: StudyView, found: Verdict) -> Iterator[Markup]:
         figure, value = figure_named(key, view.study.currency), best.estimate(key)
         if value is None:
             continue
-        half = value.half_width
-        notes: list[Child] = [f"± {figure.show(half)}"] if half is not None and half > _TINY * abs(value.mean) else []
+        mean, *half = mean_and_half(value, figure.show)
+        notes: list[Child] = [f"± {text}" for text in half]
         if key == "regret" and best.estimate("regret_fraction") is not None:
             notes.append(f"{_share(best)} of the cost without control")
         elif other is not None:
             notes.append(_change(figure, value.mean, other))
-        yield tile(figure.title, figure.show(value.mean), _lines(notes))
+        yield tile(figure.title, mean, _lines(notes))
 
 
 def _lines(notes: Sequence[Child]) -> list[Child]:

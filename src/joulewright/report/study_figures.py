@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from joulewright.report.numbers import compact, energy, number, percent, quantity, scaled_money, tonnes
+from joulewright.report.numbers import Detail, compact, energy, number, percent, quantity, scaled_money, tonnes
 from joulewright.study.result import Comparison, Estimate
 
-Show = Callable[[float], str]
+
+class Show(Protocol):
+    """Text of a value with its unit."""
+
+    def __call__(self, value: float, /, *, detail: Detail | None = None) -> str:
+        """The text; ``detail`` is what the value shares with figures beside it."""
+
 
 ROUNDING = 1e-9
 """Half an interval below this fraction of its mean is rounding."""
@@ -47,17 +54,17 @@ class Figure:
 def figures_of(currency: str) -> tuple[Figure, ...]:
     """Every figure that is compared, the main ones first."""
 
-    def money(value: float) -> str:
-        return compact(_clean(value), currency)
+    def money(value: float, *, detail: Detail | None = None) -> str:
+        return compact(_clean(value), currency, detail=detail)
 
-    def share(value: float) -> str:
-        return percent(_clean(value))
+    def share(value: float, *, detail: Detail | None = None) -> str:
+        return percent(_clean(value), detail=detail)
 
-    def power(value: float) -> str:
-        return quantity(value, "MW")
+    def power(value: float, *, detail: Detail | None = None) -> str:
+        return quantity(value, "MW", detail=detail)
 
-    def served(value: float) -> str:
-        return percent(value, 4)
+    def served(value: float, *, detail: Detail | None = None) -> str:
+        return percent(value, 4, detail=detail)
 
     return (
         Figure(key="benefit", title="Benefit", show=money, better=1),
@@ -109,15 +116,21 @@ def interval_text(estimate: Estimate | None, show: Show) -> str:
 
     Examples
     --------
-    >>> interval_text(Estimate(mean=2.0, low=1.5, high=2.5, count=3), lambda value: f"{value:.1f}")
-    '2.0 ± 0.5'
+    >>> interval_text(Estimate(mean=200.3, low=200.2, high=200.4, count=3), number)
+    '200.30 ± 0.100'
     """
+    return " ± ".join(mean_and_half(estimate, show))
+
+
+def mean_and_half(estimate: Estimate | None, show: Show) -> list[str]:
+    """The mean, and half its interval where that is more than rounding, in one unit; empty without a value."""
     if estimate is None:
-        return ""
-    half = estimate.half_width
-    if half is None or half <= ROUNDING * abs(estimate.mean):
-        return show(estimate.mean)
-    return f"{show(estimate.mean)} ± {show(half)}"
+        return []
+    mean, half = estimate.mean, estimate.half_width
+    if half is None or half <= ROUNDING * abs(mean):
+        return [show(mean)]
+    detail = Detail(largest=max(abs(mean), half), step=half)
+    return [show(mean, detail=detail), show(half, detail=detail)]
 
 
 def range_text(estimate: Estimate, show: Show) -> str:
@@ -125,16 +138,17 @@ def range_text(estimate: Estimate, show: Show) -> str:
 
     Examples
     --------
-    >>> range_text(Estimate(mean=2.0, low=1.5, high=2.5, count=3), lambda value: f"{value:.1f}")
-    '1.5 to 2.5'
-    >>> range_text(Estimate(mean=2.0), str)
+    >>> range_text(Estimate(mean=200.3, low=200.21, high=200.42, count=3), number)
+    '200.21 to 200.42'
+    >>> range_text(Estimate(mean=2.0), number)
     'none'
     """
     if estimate.low is None or estimate.high is None:
         return "none"
     if estimate.high - estimate.low <= 2.0 * ROUNDING * abs(estimate.mean):
         return "all pairs alike"
-    return f"{show(estimate.low)} to {show(estimate.high)}"
+    detail = Detail(largest=max(abs(estimate.low), abs(estimate.high)), step=estimate.high - estimate.low)
+    return f"{show(estimate.low, detail=detail)} to {show(estimate.high, detail=detail)}"
 
 
 def chance_text(p_value: float | None) -> str:
