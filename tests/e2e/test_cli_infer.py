@@ -50,7 +50,7 @@ def test_what_a_folder_holds_agrees(jw, requests: Path, intensity: Path, tmp_pat
     assert outcome.stderr == ""
     document = outcome.document
     manifest = json.loads((folder / "infer.json").read_text("utf-8"))
-    assert (manifest["schema_version"], manifest["kind"]) == ("joulewright/serving-run/1", "simulate")
+    assert (manifest["schema_version"], manifest["kind"]) == ("joulewright/serving-run/2", "simulate")
     for name, seal in manifest["files"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == seal["sha256"]
     assert manifest["requests"]["sha256"] == hashlib.sha256(requests.read_bytes()).hexdigest()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from joulewright.errors import ScenarioError, TraceError
-from joulewright.physics.inference.deployment import coefficients, deploy
+from joulewright.physics.inference.deployment import deploy
 from joulewright.sim.processes.inference import (
     Autoscaling,
     Disaggregation,
@@ -21,25 +21,7 @@ from joulewright.sim.processes.inference import (
     ServingOptions,
     simulate_serving,
 )
-
-TOY = coefficients(deploy("Llama-3.1-8B", "H100"))._replace(
-    weight_bytes=1e-9,
-    kv_bytes_per_token=10.0,
-    bytes_per_s=1e30,
-    flops_per_s=1e30,
-    fixed_s=0.1,
-    seconds_per_sequence=0.0,
-    p0_w=200.0,
-    weight_w=0.0,
-    kv_w=0.0,
-    compute_w=0.0,
-    loaded_idle_w=50.0,
-    idle_w=40.0,
-    host_idle_w=10.0,
-    host_active_w=30.0,
-    kv_capacity_tokens=1e6,
-)
-"""Steps of 0.1 s at 200 W, 50 W loaded idle."""
+from serving_case import TOY
 
 
 def requests(arrivals: list[float], inputs: Any, outputs: Any, **more: Any) -> RequestTrace:

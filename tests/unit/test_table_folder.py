@@ -66,5 +66,5 @@ def test_folders_that_are_refused(tmp_path: Path) -> None:
 def test_formats_on_disk_stay() -> None:
     assert (DAG_FOLDER.manifest, DAG_FOLDER.family) == ("dag.json", "joulewright/dag-run/")
     assert DAG_FOLDER.schema == DAG_RUN_SCHEMA == "joulewright/dag-run/1"
-    assert (INFER_FOLDER.manifest, INFER_FOLDER.schema) == ("infer.json", "joulewright/serving-run/1")
+    assert (INFER_FOLDER.manifest, INFER_FOLDER.schema) == ("infer.json", "joulewright/serving-run/2")
     assert INFER_FOLDER.extras == ("calibration.json",)

@@ -31,7 +31,7 @@ from joulewright.io.sealed import json_bytes
 from joulewright.study.inference_deployment import CALIBRATION_FILE
 from joulewright.study.table_folder import TableFolder
 
-INFER_RUN_SCHEMA = "joulewright/serving-run/1"
+INFER_RUN_SCHEMA = "joulewright/serving-run/2"
 INFER_FOLDER = TableFolder(
     manifest="infer.json",
     schema=INFER_RUN_SCHEMA,
