@@ -21,6 +21,7 @@ from joulewright.errors import UnitError
 
 __all__ = [
     "DIMENSIONS",
+    "LARGEST",
     "conversion",
     "currency_of",
     "internal_unit",
@@ -62,6 +63,9 @@ DIMENSIONS: Mapping[str, str] = {
     "pressure": "Pa",
 }
 """Internal unit of every dimension; ``XXX`` stands for the currency of the scenario."""
+
+LARGEST = 1e15
+"""No value of any dimension is larger, in its internal unit: beyond it sums of floats lose whole units."""
 
 _RATE_PERIODS_S = {"month": 2_629_800, "year": 31_557_600}
 """Mean month of 365.25/12 days and year of 365.25 days [s], used only where a *rate* is given per month or year."""

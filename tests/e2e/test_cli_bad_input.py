@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,6 +64,22 @@ def test_bad_scenario(
     before = sorted(tmp_path.iterdir())
     assert jw("plan", scenario, "-o", tmp_path / "run").status == 3
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("streams", [("stdout", "stderr"), ("stderr",), ("stdout",)], ids="+".join)
+@pytest.mark.parametrize(("flags", "edits", "status"), [((), BAD[0][1], 3), (("--json",), BAD[0][1], 3), ((), [], 0)])
+def test_a_reader_that_left_changes_no_exit_status(
+    streams: tuple[str, ...], flags: tuple[str, ...], edits: list[Edit], status: int, edited: Callable[..., Path]
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | dict.fromkeys(streams, writing)
+    command = [sys.executable, "-m", "joulewright.cli.main", "check", str(edited(*edits)), *flags]
+    with subprocess.Popen(command, text=True, **given) as process:
+        os.close(writing)
+        said = process.communicate(timeout=60)
+    assert process.returncode == status, said
+    assert "BrokenPipe" not in "".join(text or "" for text in said)
 
 
 def _rows(path: Path) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,19 @@ def test_every_template_passes_a_strict_check(template: str, jw, tmp_path: Path)
     document = outcome.document
     assert document["scenario"]["counts"]["sites"] >= 1
     assert any("synthetic" in finding["message"] for finding in document["diagnostics"])
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_the_next_command_is_that_of_the_head_of_the_scenario(template: str, jw, tmp_path: Path) -> None:
+    folder = tmp_path / "my week"
+    said = jw("init", folder, "--template", template).stderr
+    (following,) = [line.removeprefix("next: ") for line in said.splitlines() if line.startswith("next: ")]
+    head = (folder / "scenario.toml").read_text(encoding="utf-8").partition("schema =")[0]
+    first = next(line for line in head.splitlines() if "jw plan" in line)
+    wanted = re.split(r" {2,}", first[first.index("jw plan") :].strip())[0].split()
+    assert shlex.split(following) == [
+        str(folder / word) if word in ("scenario.toml", "run") else word for word in wanted
+    ]
 
 
 def test_init_does_not_overwrite(jw, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import signal
 import sys
@@ -27,6 +28,25 @@ from joulewright.errors import (
     SolverError,
     UnitError,
 )
+
+
+def test_the_library_speaks_on_stderr_unless_asked_to_be_quiet(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = logging.getLogger("joulewright.sim.compiler")
+
+    def command(arguments: list[str], *, obj: output.Output, **_: object) -> int:
+        obj.quiet = "-q" in arguments
+        log.info("compiling %s", "a loop")
+        return 0
+
+    monkeypatch.setattr(main.jw, "main", command)
+    for arguments, said in ([], "compiling a loop\n"), (["--json"], "compiling a loop\n"), (["-q"], ""):
+        assert main.run(arguments) == 0
+        assert capsys.readouterr() == ("", said)
+    log.info("nobody listens")
+    assert capsys.readouterr() == ("", "")
+
 
 FIGURES = {"gap": 0.004, "carbon_t": 5200.0, "unserved_mwh": 0.0, "marginal_t": None}
 

@@ -174,7 +174,7 @@ def test_curves_rise_and_fall_as_they_must() -> None:
     (curve,) = found.curves
     rates = curve.rates
     assert rates["rate_per_s"][-1] == pytest.approx(curve.limit_per_s)
-    for column in ("sequences", "power_w", "tpot_s", "busy_fraction"):
+    for column in ("sequences", "power_per_accelerator_w", "tpot_s", "busy_fraction"):
         assert rates[column].is_sorted()
     assert rates["energy_with_host_j"].drop_nulls().is_sorted(descending=True)
     assert (rates["energy_with_host_j"].drop_nulls() > rates["energy_per_output_token_j"].drop_nulls()).all()

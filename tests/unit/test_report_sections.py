@@ -324,6 +324,20 @@ def test_the_split_of_carbon_adds_up_in_the_chart(view: ReportView, report_case:
     assert "n/a" in text
 
 
+def test_the_split_of_carbon_says_what_its_signs_mean(view: ReportView) -> None:
+    """10 t by more work and less than a gram by the energy: the plan emits more, and noise is no change."""
+    change = Change(
+        less_work_kg=10e3, cleaner_energy_kg=-2e-10, less_work_cost=0.0, cheaper_energy_cost=0.0, work_fraction=1.1
+    )
+    row = SimpleNamespace(name="before", benefit=1e6, cost=2e6, carbon_kg=view.ledger.carbon_kg - 10e3, change=change)
+    figures = Figures()
+    page = "".join(rivals_section(view, figures, read_rivals([row], view.ledger)))
+    table = page[page.index("Operational carbon of this plan less that of each baseline [t]: + for more") :]
+    cells = [plain(cell.split("<")[0]) for cell in table[: table.index("</table>")].split('<td class="n">')[1:]]
+    assert cells == ["+10.0", "+10.0", "0", "110 %"]
+    assert "bars to the right are what the plan emits more" in plain(page)
+
+
 def test_the_headline_names_the_baseline_and_the_work(view: ReportView) -> None:
     ledger = view.ledger
     row = SimpleNamespace(name="sequential", benefit=ledger.benefit - 5e4, cost=1e6, carbon_kg=ledger.carbon_kg + 2e5)

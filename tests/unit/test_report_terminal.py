@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from joulewright.account import Change
 from joulewright.report.terminal import as_text, comparison_table, front_table, plan_table
 
 
@@ -47,6 +48,26 @@ def test_the_comparison_marks_gain_and_split(case: tuple[Any, Any], report_case:
     row = lines(comparison_table(result.ledger, [bare]))["quoted"]
     assert row[1] == "+50.0 k USD"
     assert row[-1] == "0"
+
+
+def test_the_signs_of_a_comparison_are_explained_and_add_up(case: tuple[Any, Any], report_case: Any) -> None:
+    _, result = case
+    kg = result.ledger.carbon_kg
+    change = Change(
+        less_work_kg=-5e3, cleaner_energy_kg=93e3, less_work_cost=0.0, cheaper_energy_cost=0.0, work_fraction=0.9
+    )
+    rival = SimpleNamespace(name="lean", benefit=0.0, cost=1.0, carbon_kg=kg - 88e3, change=change)
+    text = as_text(comparison_table(result.ledger, [rival]), width=160)
+    header = next(line for line in text.splitlines() if "benefit" in line and "plan earns" in line)
+    assert header.split("  ")[-1].strip() == "broken limits"
+    columns = [cell.strip() for cell in header.split("  ") if cell.strip()]
+    shown = dict(zip(columns, ["lean", *lines(comparison_table(result.ledger, [rival]))["lean"]], strict=True))
+    # The plan emits more, so the sign is a plus; only the caption's words tell which way is good.
+    assert (shown["plan emits"], shown["by work"], shown["by energy"]) == ("+88.0 t", "−5.00 t", "+93.0 t")
+    assert "+ for more" in " ".join(text.split())
+    bare = SimpleNamespace(name="same", benefit=0.0, cost=1.0, carbon_kg=kg - 1e-6)
+    row = lines(comparison_table(result.ledger, [bare]))["same"]
+    assert row[-2:] == ["0 t", "0"]
 
 
 def test_the_front_starts_with_the_cleanest_plan(case: tuple[Any, Any], report_case: Any) -> None:

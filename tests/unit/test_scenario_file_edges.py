@@ -329,12 +329,53 @@ def test_a_wrong_horizon_alone_is_one_problem(files) -> None:
     assert [problem.code for problem in problems] == ["T022"]
 
 
-def test_a_missing_file_is_reported_for_every_key_that_names_it(files) -> None:
-    problems = files.problems(
+def test_a_missing_file_is_one_problem_that_lists_the_keys(files) -> None:
+    (problem,) = files.problems(
         (PRICE, 'price = { file = "nix.csv", column = "p_usd_mwh" }'),
         ('import_limit = "20 MW"', 'import_limit = { file = "nix.csv", column = "p_mw" }'),
     )
-    assert {problem.key for problem in problems} == {"site.a.grid.price", "site.a.grid.import_limit"}
+    assert problem.code == "D001"
+    assert problem.key == "site.a.grid.price"
+    assert problem.message == "nix.csv: the file does not exist; the same for site.a.grid.import_limit"
+    assert problem.line is not None
+
+
+def test_a_missing_row_is_one_problem_that_lists_the_keys(files) -> None:
+    stamps = [f"2022-07-04T{hour:02d}:00Z" for hour in range(24) if hour != 7]
+    files.series("\n".join(["utc,p_usd_mwh,q_mw,r_mw", *(f"{stamp},1,2,3" for stamp in stamps)]) + "\n")
+    (problem,) = files.problems(
+        (PRICE, 'price = { file = "series.csv", column = "p_usd_mwh" }'),
+        ('import_limit = "20 MW"', 'import_limit = { file = "series.csv", column = "q_mw" }'),
+        ("pue = 1.1", 'pue = 1.1\nfixed_it_power = { file = "series.csv", column = "r_mw" }'),
+    )
+    assert problem.code == "T011"
+    assert "2022-07-04T07:00Z" in problem.message
+    keys = {problem.key, *problem.message.partition("; the same for ")[2].split(", ")}
+    assert keys == {"site.a.grid.price", "site.a.grid.import_limit", "site.b.fixed_it_power"}
+
+
+def test_gaps_at_different_hours_are_different_problems(files) -> None:
+    rows = [f"2022-07-04T{hour:02d}:00Z,{'' if hour == 3 else 1},{'' if hour == 9 else 2}" for hour in range(24)]
+    files.series("\n".join(["utc,p_usd_mwh,q_mw", *rows]) + "\n")
+    problems = files.problems(
+        (PRICE, 'price = { file = "series.csv", column = "p_usd_mwh" }'),
+        ('import_limit = "20 MW"', 'import_limit = { file = "series.csv", column = "q_mw" }'),
+    )
+    assert [(problem.code, problem.key) for problem in problems] == [
+        ("T011", "site.a.grid.price"),
+        ("T011", "site.a.grid.import_limit"),
+    ]
+
+
+def test_a_site_name_given_twice_hides_no_follow_ups_behind_it(files) -> None:
+    twice = files.edit(('name = "b"', 'name = "a"'))
+    problems = files.problems(text=twice)
+    assert [problem.code for problem in problems] == ["S007"]
+    event = '[[event]]\nsite = "b"\nkind = "grid-outage"\nstart = 2022-07-04T06:00:00Z\nend = 2022-07-04T08:00:00Z\n'
+    chance = '[[chance]]\nsite = "b"\nkind = "grid-outage"\nper_year = 3\nduration = "2 h"\n'
+    more = files.problems(text=f"{twice}\n{event}{chance}")
+    assert [problem.code for problem in more if problem.code == "S008"] == []
+    assert problems[0] in more
 
 
 def test_a_broken_file_is_reported_once(files) -> None:

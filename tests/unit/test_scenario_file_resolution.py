@@ -498,7 +498,19 @@ def test_solar_with_wind_and_temperature_assumed(files) -> None:
     weather = 'weather = { file = "series.csv", cloud_cover = "cloud_pct" }\ncooling'
     scenario = files.read(("cooling", weather), ('profile = "25 %"\n', ""))
     (note,) = [item for item in scenario.diagnostics if item.code == "S011"]
-    assert "temperature and no wind_speed" in note.message
+    assert note.message == "weather has no temperature and no wind_speed; solar plants assume 20 degC and 2 m/s"
+
+
+@pytest.mark.parametrize(
+    ("given", "missing", "assumed"),
+    [('temperature = "30 degC"', "wind_speed", "2 m/s"), ('wind_speed = "3 m/s"', "temperature", "20 degC")],
+)
+def test_solar_assumes_only_what_weather_lacks(files, given: str, missing: str, assumed: str) -> None:
+    files.hourly({"cloud_pct": 0.0})
+    weather = f'weather = {{ file = "series.csv", cloud_cover = "cloud_pct", {given} }}\ncooling'
+    scenario = files.read(("cooling", weather), ('profile = "25 %"\n', ""))
+    (note,) = [item for item in scenario.diagnostics if item.code == "S011"]
+    assert note.message == f"weather has no {missing}; solar plants assume {assumed}"
 
 
 def test_irradiance_is_used_where_it_is_given(files) -> None:

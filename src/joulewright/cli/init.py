@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -9,13 +10,14 @@ import click
 from joulewright.cli.options import check_writable, common
 from joulewright.cli.output import current
 
-#: Kept here so that ``jw init --help`` reads no data; a test compares them with what is shipped.
-TEMPLATES = ("three-sites", "microgrid-year", "flexible-interconnection")
+#: Name -> options that plan it within minutes. Kept here so that ``jw init --help`` reads no data; a test compares them
+#: with what is shipped and with the heads of the scenario files.
+TEMPLATES = {"three-sites": (), "microgrid-year": ("--strategy", "rolling"), "flexible-interconnection": ()}
 
 
 @click.command(name="init")
 @click.argument("directory", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
-@click.option("--template", type=click.Choice(TEMPLATES), default=TEMPLATES[0], show_default=True)
+@click.option("--template", type=click.Choice(TEMPLATES), default=next(iter(TEMPLATES)), show_default=True)
 @click.option("--force", is_flag=True, help="Replace files that are already there.")
 @common
 def command(directory: Path, template: str, force: bool) -> int:
@@ -28,5 +30,6 @@ def command(directory: Path, template: str, force: bool) -> int:
     output.say(f"{template}: {len(written)} files in {directory}; the series are synthetic")
     for path in written:
         output.data(str(path))
-    output.say(f"next: jw plan {directory / 'scenario.toml'} -o {directory / 'run'}")
+    plan = ("jw", "plan", str(directory / "scenario.toml"), "-o", str(directory / "run"), *TEMPLATES[template])
+    output.say(f"next: {shlex.join(plan)}")
     return output.document({"template": template, "files": [str(path) for path in written]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -11,6 +12,7 @@ import click
 
 from joulewright.cli.failures import describe, show
 from joulewright.cli.output import Output
+from joulewright.cli.streams import keep_exit_status
 from joulewright.errors import JoulewrightError
 
 #: One line per command, kept here so that ``jw --help`` imports none of them.
@@ -93,12 +95,26 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Console script; Python itself exits with 1 after an unforeseen exception."""
+    keep_exit_status()
     output = Output(json="--json" in sys.argv)
     sys.excepthook = _internal_error(output)
     sys.exit(_run(sys.argv[1:], output))
 
 
 def _run(arguments: Sequence[str], output: Output) -> int:
+    said = Said(output)
+    log = logging.getLogger("joulewright")
+    level = log.level
+    log.addHandler(said)
+    log.setLevel(logging.INFO)
+    try:
+        return _status(arguments, output)
+    finally:
+        log.removeHandler(said)
+        log.setLevel(level)
+
+
+def _status(arguments: Sequence[str], output: Output) -> int:
     try:
         status = jw.main(list(arguments), prog_name="jw", standalone_mode=False, obj=output)
     except click.exceptions.NoArgsIsHelpError as request:
@@ -107,6 +123,18 @@ def _run(arguments: Sequence[str], output: Output) -> int:
     except (JoulewrightError, OSError, click.ClickException, click.exceptions.Abort) as error:
         return show(describe(error), output)
     return status if isinstance(status, int) else 0
+
+
+class Said(logging.Handler):
+    """Passes on to people what the library has to say while it works."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__(logging.INFO)
+        self._output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the message on stderr unless ``--quiet``."""
+        self._output.say(record.getMessage())
 
 
 def _internal_error(output: Output) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:

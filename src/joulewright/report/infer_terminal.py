@@ -116,7 +116,8 @@ def curve_tables(document: Document) -> list[Table]:
 
 
 DEPLOYMENT_HEADER = ["Deployment", "Highest rate", "Output", "Least energy", "Cache", "Constants", "Expected error"]
-SHARE_HEADER = ["Deployment", "Share", "Rate", "Running", "TTFT", "TPOT", "Power", "Per output token", "With host"]
+SHARE_HEADER = ["Deployment", "Share", "Rate", "Running", "TTFT", "TPOT", "Power per accelerator",
+                "Power of all, with host", "Energy per output token", "Same, with host"]  # fmt: skip
 
 
 def deployment_rows(document: Document) -> list[list[str]]:
@@ -150,7 +151,8 @@ def share_rows(document: Document) -> list[list[str]]:
             number(row["sequences"]),
             duration(row["ttft_s"]),
             duration(row["tpot_s"]),
-            quantity(row["power_w"], "W"),
+            quantity(row["power_per_accelerator_w"], "W"),
+            quantity(row["replica_power_with_host_w"], "W"),
             optional(row["energy_per_output_token_j"], joules),
             optional(row["energy_with_host_j"], joules),
         ]

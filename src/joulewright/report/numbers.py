@@ -4,10 +4,53 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 THIN = "\u202f"  # narrow no-break space: groups digits and ties a number to its unit
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _POWERS = ((1e9, "bn"), (1e6, "M"), (1e3, "k"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detail:
+    """What figures that stand side by side share: a mean and half its interval, or the ends of an interval.
+
+    Attributes
+    ----------
+    largest : float
+        Magnitude that decides between k, M and bn.
+    step : float
+        Difference that must be visible, to its second digit; positive.
+    """
+
+    largest: float
+    step: float
+
+    def times(self, factor: float) -> Detail:
+        """The same in another unit."""
+        return Detail(largest=self.largest * factor, step=self.step * factor)
+
+    @property
+    def decimals(self) -> int:
+        """Digits after the point down to the second digit of ``step``; differences like rounding errors ask for none.
+
+        Examples
+        --------
+        >>> [Detail(largest=13.3, step=step).decimals for step in (250.0, 0.00533, 1e-12)]
+        [0, 4, 0]
+        """
+        wanted = max(0, 1 - _magnitude(self.step, 2))
+        return wanted if wanted <= _MOST_DECIMALS else 0
+
+
+_MOST_DECIMALS = 9
+_LEAST_STEP = 1e-3
+"""Differences below this part of a thousand, a million or a billion are shown in the unit below."""
+
+
+def _magnitude(value: float, digits: int) -> int:
+    """Power of ten of the first digit once ``value`` is rounded to ``digits`` significant ones."""
+    return int(f"{value:.{digits - 1}e}".partition("e")[2])
 
 
 def _grouped(value: float, decimals: int) -> str:
@@ -17,26 +60,31 @@ def _grouped(value: float, decimals: int) -> str:
     return text.replace("-", "−")
 
 
-def number(value: float, digits: int = 3) -> str:
-    """``value`` with at least ``digits`` significant digits; whole digits are never cut.
+def number(value: float, digits: int = 3, *, detail: Detail | None = None) -> str:
+    """``value`` with at least ``digits`` significant digits, more where ``detail`` asks; whole digits are never cut.
 
     Examples
     --------
     >>> number(0.012345), number(12.345), number(1234567.8).replace(THIN, "_"), number(-0.5)
     ('0.0123', '12.3', '1_234_568', '−0.500')
+    >>> number(13.3157, detail=Detail(largest=13.3157, step=0.00533))
+    '13.3157'
     """
     if not math.isfinite(value):
         return "n/a"
     if value == 0.0:
         return "0"
-    magnitude = math.floor(math.log10(abs(value)))
+    finest = 0 if detail is None else detail.decimals
+    magnitude = _magnitude(value, digits)
     if magnitude < -4:
         return scientific(value)
-    return _grouped(value, max(0, digits - 1 - magnitude))
+    return _grouped(value, max(finest, digits - 1 - magnitude))
 
 
-def whole(value: float) -> str:
-    """Rounded to an integer."""
+def whole(value: float, *, detail: Detail | None = None) -> str:
+    """Rounded to an integer, unless ``detail`` asks for more."""
+    if detail is not None:
+        return number(value, 1, detail=detail)
     return _grouped(value, 0) if math.isfinite(value) else "n/a"
 
 
@@ -52,7 +100,7 @@ def scientific(value: float, decimals: int = 1) -> str:
     return f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPT)}".replace("-", "−")
 
 
-def quantity(value: float, unit: str, digits: int = 3) -> str:
+def quantity(value: float, unit: str, digits: int = 3, *, detail: Detail | None = None) -> str:
     """Number and unit, tied by a thin space.
 
     Examples
@@ -60,7 +108,7 @@ def quantity(value: float, unit: str, digits: int = 3) -> str:
     >>> quantity(41.26, "MW").replace(THIN, "_")
     '41.3_MW'
     """
-    return f"{number(value, digits)}{THIN}{unit}"
+    return f"{number(value, digits, detail=detail)}{THIN}{unit}"
 
 
 def _trimmed(text: str) -> str:
@@ -78,18 +126,24 @@ def plain(value: float) -> str:
     return _trimmed(number(value))
 
 
-def compact(value: float, unit: str, digits: int = 3) -> str:
+def compact(value: float, unit: str, digits: int = 3, *, detail: Detail | None = None) -> str:
     """Large amounts with k, M or bn.
 
     Examples
     --------
     >>> compact(1234567.0, "USD").replace(THIN, "_"), compact(950.4, "USD").replace(THIN, "_")
     ('1.23_M_USD', '950_USD')
+    >>> beside = Detail(largest=13.3157e6, step=5330.0)
+    >>> [compact(value, "USD", detail=beside).replace(THIN, "_") for value in (13.3157e6, 5330.0)]
+    ['13.3157_M_USD', '0.00533_M_USD']
     """
+    size = abs(value) if detail is None else detail.largest
     for power, letter in _POWERS:
-        if abs(value) >= power * (10.0 if letter == "k" else 1.0):
-            return f"{number(value / power, digits)}{THIN}{letter}{THIN}{unit}"
-    return quantity(value, unit, digits)
+        visible = detail is None or detail.step >= _LEAST_STEP * power
+        if visible and size >= power * (10.0 if letter == "k" else 1.0):
+            inner = None if detail is None else detail.times(1.0 / power)
+            return quantity(value / power, f"{letter}{THIN}{unit}", digits, detail=inner)
+    return quantity(value, unit, digits, detail=detail)
 
 
 def scaled_money(values: Sequence[float], currency: str) -> tuple[list[float], str]:
@@ -105,7 +159,7 @@ def scaled_money(values: Sequence[float], currency: str) -> tuple[list[float], s
     return [value / power for value in values], f"{letter}{currency}"
 
 
-def energy(value_mwh: float) -> str:
+def energy(value_mwh: float, *, detail: Detail | None = None) -> str:
     """Energy in MWh, GWh or TWh [MWh in].
 
     Examples
@@ -113,13 +167,14 @@ def energy(value_mwh: float) -> str:
     >>> energy(12345.6).replace(THIN, "_"), energy(42.0).replace(THIN, "_")
     ('12.3_GWh', '42.0_MWh')
     """
+    size = abs(value_mwh) if detail is None else detail.largest
     for power, unit in ((1e6, "TWh"), (1e3, "GWh")):
-        if abs(value_mwh) >= 10.0 * power:
-            return quantity(value_mwh / power, unit)
-    return quantity(value_mwh, "MWh")
+        if size >= 10.0 * power:
+            return quantity(value_mwh / power, unit, detail=None if detail is None else detail.times(1.0 / power))
+    return quantity(value_mwh, "MWh", detail=detail)
 
 
-def tonnes(value_kg: float) -> str:
+def tonnes(value_kg: float, *, detail: Detail | None = None) -> str:
     """Carbon in tonnes [kg in].
 
     Examples
@@ -128,17 +183,20 @@ def tonnes(value_kg: float) -> str:
     '1_235_t'
     """
     # Less than a gram is the noise of sums, not carbon.
-    return quantity(0.0 if abs(value_kg) < 1e-3 else value_kg / 1000.0, "t")
+    inner = None if detail is None else detail.times(1e-3)
+    return quantity(0.0 if abs(value_kg) < 1e-3 else value_kg / 1000.0, "t", detail=inner)
 
 
-def percent(fraction: float, digits: int = 3) -> str:
-    """Fraction as per cent, without trailing zeros.
+def percent(fraction: float, digits: int = 3, *, detail: Detail | None = None) -> str:
+    """Fraction as per cent, without trailing zeros unless ``detail`` asks for digits.
 
     Examples
     --------
     >>> percent(0.1234).replace(THIN, "_"), percent(0.03).replace(THIN, "_")
     ('12.3_%', '3_%')
     """
+    if detail is not None:
+        return quantity(100.0 * fraction, "%", digits, detail=detail.times(100.0))
     return f"{_trimmed(number(100.0 * fraction, digits))}{THIN}%"
 
 

@@ -38,15 +38,18 @@ def plan_table(scenario: Scenario, result: PlanResult) -> Table:
 
 
 def comparison_table(ledger: Ledger, comparisons: Iterable[Any], *, name: str = "this plan") -> Table:
-    """A plan and what it is compared with; rows as in :func:`joulewright.report.write_report`."""
+    """A plan and what it is compared with; rows as in :func:`joulewright.report.write_report`.
+
+    Changes of carbon go from the row to the plan, as in the report: positive where the plan emits more.
+    """
     currency = ledger.currency
-    table = text_table("Comparison", ["plan", "benefit", "plan earns", "cost", "carbon", "less work", "cleaner energy",
-                                  "broken limits"])  # fmt: skip
+    table = text_table("Comparison", ["plan", "benefit", "plan earns", "cost", "carbon", "plan emits", "by work",
+                                  "by energy", "broken limits"], caption=_SIGNS)  # fmt: skip
     ours = (compact(ledger.benefit, currency), "", compact(ledger.cost, currency), tonnes(ledger.carbon_kg))
-    add_text_row(table, [name, *ours, "", "", ""], style="bold")
+    add_text_row(table, [name, *ours, *[""] * 4], style="bold")
     for rival in read_rivals(comparisons, ledger):
         gain, change = ledger.benefit - rival.benefit, rival.change
-        split = ("", "") if change is None else (change.less_work_kg, change.cleaner_energy_kg)
+        split = (None, None) if change is None else (change.less_work_kg, change.cleaner_energy_kg)
         add_text_row(
             table,
             [
@@ -55,7 +58,7 @@ def comparison_table(ledger: Ledger, comparisons: Iterable[Any], *, name: str = 
                 signed(compact(gain, currency), gain),
                 compact(rival.cost, currency),
                 tonnes(rival.carbon_kg),
-                *(signed(tonnes(part), part) if isinstance(part, float) else part for part in split),
+                *(_change(part) for part in (ledger.carbon_kg - rival.carbon_kg, *split)),
                 whole(rival.violations),
             ],
             style="red" if rival.violations else "",
@@ -63,12 +66,24 @@ def comparison_table(ledger: Ledger, comparisons: Iterable[Any], *, name: str = 
     return table
 
 
+_SIGNS = (
+    "plan earns: benefit of the first plan less the row's. plan emits: its carbon less the row's, + for more and − for "
+    "less, which is the sum of what comes by more or less work and by dirtier or cleaner energy."
+)
+
+
+def _change(value_kg: float | None) -> str:
+    # Less than a gram is shown as nothing, which has no sign.
+    return "" if value_kg is None else signed(tonnes(value_kg), round(value_kg, 3))
+
+
 def front_table(pareto: Iterable[Any], currency: str) -> Table:
     """The cost-carbon front, cleanest plan first; rows as in :func:`joulewright.report.write_report`."""
-    table = text_table("Cost and carbon", ["carbon", "benefit", f"last avoided tonne [{currency}/t]"])
+    table = text_table("Cost and carbon", ["carbon", "benefit", f"last avoided tonne [{currency}/t]", "gap"])
     for point in read_front(pareto):
         price = "" if point.abatement_cost_per_t is None else number(point.abatement_cost_per_t)
-        add_text_row(table, [tonnes(point.carbon_kg), compact(point.benefit, currency), price])
+        gap = "" if point.gap is None else percent(point.gap)
+        add_text_row(table, [tonnes(point.carbon_kg), compact(point.benefit, currency), price, gap])
     return table
 
 
@@ -82,14 +97,22 @@ def as_text(renderable: RenderableType, *, width: int = 120) -> str:
     return captured.get()
 
 
-def text_table(title: str, columns: Sequence[str], *, text_columns: int = 1, whole_names: bool = False) -> Table:
+def text_table(
+    title: str, columns: Sequence[str], *, text_columns: int = 1, whole_names: bool = False, caption: str = ""
+) -> Table:
     """An empty table; the first ``text_columns`` are text, never cut with ``whole_names``, the others are numbers."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     table = Table(
-        title=Text(title.replace(THIN, " ")), box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False
+        title=Text(title.replace(THIN, " ")),
+        caption=Text(caption.replace(THIN, " ")) if caption else None,
+        box=SIMPLE_HEAD,
+        title_justify="left",
+        title_style="bold",
+        caption_justify="left",
+        pad_edge=False,
     )
     for position, column in enumerate(columns):
         is_text = position < text_columns

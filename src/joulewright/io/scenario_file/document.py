@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,12 +13,14 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Literal
 
 from joulewright.errors import Diagnostic, ScenarioError, UnitError
+from joulewright.io.scenario_file.fields import did_you_mean
 from joulewright.io.scenario_file.names import display_key
 
 if TYPE_CHECKING:
     from joulewright.io.scenario_file.spans import Span
 
 Path = tuple[str | int, ...]
+_ALSO = "; the same for "
 _MAX_BYTES = 64 * 2**20
 _DECLARATION_CODES = frozenset({"D001", "D005", "T001", "T004", "T018", "U001", "U002", "U003"})
 """Problems of a series that are put right in the scenario file, so they point there."""
@@ -64,6 +66,8 @@ class Document:
         Path -> text of the override that set it.
     names : dict
         Path of a list -> names of its items, as far as they were asked for.
+    ambiguous : set of str
+        Kinds of which two items share a name; which name is the missing one cannot be told, so that none is reported.
     """
 
     path: FilePath
@@ -73,6 +77,7 @@ class Document:
     origins: dict[Path, tuple[str, list[int | None]]] = field(default_factory=dict)
     overridden: dict[Path, str] = field(default_factory=dict)
     names: dict[Path, list[str]] = field(default_factory=dict)
+    ambiguous: set[str] = field(default_factory=set)
 
     @property
     def sha256(self) -> str:
@@ -105,19 +110,13 @@ class Document:
         at_key: bool = False,
     ) -> None:
         """Keep one diagnostic about the value (or the key itself) at ``path``."""
-        file, line, column = self._place(path, at_key)
-        self.diagnostics.append(
-            Diagnostic(
-                code=code,
-                message=message,
-                severity=severity,
-                file=file,
-                line=line,
-                column=column,
-                key=self.key(path),
-                help=help,
-            )
-        )
+        item = self._placed(Diagnostic(code=code, message=message, severity=severity, help=help), path, at_key=at_key)
+        self.diagnostics.append(item)
+
+    def add_unknown(self, path: Path, message: str, known: Iterable[str], *, kind: str, name: str) -> None:
+        """Keep that a ``kind`` called ``name`` does not exist, unless two of its kind share a name."""
+        if kind not in self.ambiguous:
+            self.add("S008", path, message, help=did_you_mean(name, list(known)))
 
     def keep(self, error: ScenarioError | UnitError, path: Path) -> None:
         """Keep what a reader or a conversion raised about the value at ``path``."""
@@ -134,9 +133,20 @@ class Document:
             if not isinstance(problem, Diagnostic):
                 self.add("P010", path, str(problem), help="correct the value")
             elif problem.code in _DECLARATION_CODES and problem.line is None:
-                self.add(problem.code, path, f"{problem.file}: {problem.message}", help=problem.help)
+                named = replace(problem, message=f"{problem.file}: {problem.message}")
+                self._keep_shared(self._placed(named, path))
             elif problem.code not in _FILE_CODES or not self._known(problem):
-                self.diagnostics.append(replace(problem, key=problem.key or self.key(path)))
+                self._keep_shared(replace(problem, key=problem.key or self.key(path)))
+
+    def _keep_shared(self, item: Diagnostic) -> None:
+        """Keep a problem of a file; further keys that meet it are listed with the first."""
+        for position, kept in enumerate(self.diagnostics):
+            same = (kept.code, kept.file, kept.message.partition(_ALSO)[0]) == (item.code, item.file, item.message)
+            if same and kept.key != item.key:
+                mark = ", " if _ALSO in kept.message else _ALSO
+                self.diagnostics[position] = replace(kept, message=f"{kept.message}{mark}{item.key}")
+                return
+        self.diagnostics.append(item)
 
     def keep_once(self, item: Diagnostic) -> None:
         """Keep a note or warning about a file unless the same was kept for another of its columns."""
@@ -168,6 +178,11 @@ class Document:
         if self.failed:
             order = ("error", "warning")
             raise ScenarioError([item for severity in order for item in self.diagnostics if item.severity == severity])
+
+    def _placed(self, item: Diagnostic, path: Path, *, at_key: bool = False) -> Diagnostic:
+        """``item`` with the place and the key of the value (or the key itself) at ``path``."""
+        file, line, column = self._place(path, at_key)
+        return replace(item, file=file, line=line, column=column, key=self.key(path))
 
     def _place(self, path: Path, at_key: bool) -> tuple[str, int | None, int | None]:
         for depth in range(len(path), -1, -1):

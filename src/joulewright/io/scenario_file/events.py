@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from joulewright.io.scenario_file.document import Document
-from joulewright.io.scenario_file.fields import did_you_mean
 from joulewright.io.scenario_file.tables import Table
 from joulewright.model import Event, EventRate, Timeline
 
@@ -112,14 +111,14 @@ def _place(document: Document, table: Table, sites: Mapping[str, Table]) -> Tabl
         return None
     site = sites.get(table["site"])
     if site is None:
-        help = did_you_mean(table["site"], list(sites))
-        document.add("S008", table.at("site"), f"there is no site {table['site']!r}", help=help)
+        message = f"there is no site {table['site']!r}"
+        document.add_unknown(table.at("site"), message, sites, kind="site", name=table["site"])
         return None
     kinds = ("fleet",) if table["kind"] == "accelerator-failure" else ("generator", "fleet")
     names = [part.name for key in kinds for part in site.items(key)]
     if table["component"] is not None and table["component"] not in names:
         message = f"site {site.name!r} has no {' or '.join(kinds)} {table['component']!r}"
-        document.add("S008", table.at("component"), message, help=did_you_mean(table["component"], names))
+        document.add_unknown(table.at("component"), message, names, kind="site", name=table["component"])
         table.wrong.add("component")
     return site
 
@@ -162,5 +161,5 @@ def _check_signals(document: Document, table: Table, site: Table) -> None:
     for name in table["signals"] or ():
         if name not in known:
             message = f"site {site.name!r} has no signal {name!r}"
-            document.add("S008", table.at("signals"), message, help=did_you_mean(name, known))
+            document.add_unknown(table.at("signals"), message, known, kind="site", name=name)
             table.wrong.add("signals")

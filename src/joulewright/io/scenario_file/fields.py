@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from joulewright.units import LARGEST
+
 SCHEMA_VERSION = "joulewright/scenario/1"
 REQUIRED = "required"
 UNITLESS = frozenset({"fraction", "angle"})
@@ -68,9 +70,18 @@ class Field:
         return f"{'above ' if self.open_low else ''}{self.low:g} to {self.high:g}"
 
     def allows(self, value: float) -> bool:
-        """Whether a value in internal units is finite and in range."""
+        """Whether a value in internal units is finite, in range and of a size that sums can hold."""
         above = value > self.low if self.open_low else value >= self.low
-        return math.isfinite(value) and above and value <= self.high
+        return math.isfinite(value) and above and value <= self.high and not self._too_large(value)
+
+    def range_for(self, value: float) -> str:
+        """Allowed range for a message about a value that is refused."""
+        if not self._too_large(value):
+            return self.range_text
+        return f"{max(self.low, -LARGEST):g} to {min(self.high, LARGEST):g}"
+
+    def _too_large(self, value: float) -> bool:
+        return bool(self.dimensions) and abs(value) > LARGEST
 
 
 def _field(row: Mapping[str, str]) -> Field:

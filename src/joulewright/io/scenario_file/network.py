@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from joulewright.io.scenario_file.document import Document
-from joulewright.io.scenario_file.fields import did_you_mean
 from joulewright.io.scenario_file.places import known_names
 from joulewright.io.scenario_file.tables import Table
 from joulewright.model import CarbonPolicy, Link, Region
@@ -35,7 +34,7 @@ def read_region(document: Document, table: Table, sites: Sequence[str]) -> Regio
     for site in table["latency"] or {}:
         if site not in sites:
             message = f"region {table.name!r} has a latency to site {site!r}, which does not exist"
-            document.add("S008", (*table.at("latency"), site), message, help=did_you_mean(site, list(sites)))
+            document.add_unknown((*table.at("latency"), site), message, sites, kind="site", name=site)
     if table.wrong:
         return None
     return Region(name=table.name, latency_ms=table["latency"] or {}, residency=table["residency"])

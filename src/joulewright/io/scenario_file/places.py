@@ -38,7 +38,7 @@ def known_names(document: Document, table: Table, key: str, known: Sequence[str]
     for name in (given,) if isinstance(given, str) else given or ():
         if name not in known:
             message = f"{table.kind} {table.name!r} names {kind} {name!r}, which does not exist"
-            document.add("S008", table.at(key), message, help=did_you_mean(name, list(known)))
+            document.add_unknown(table.at(key), message, known, kind=kind, name=name)
             table.wrong.add(key)
 
 

@@ -20,6 +20,8 @@ _SOLAR_MODULES = tuple(_PHYSICS + name for name in ("solar", "sun", "irradiance"
 _WIND_MODULES = tuple(_PHYSICS + name for name in ("wind", "windpowerlib_model", "sam_model"))
 _IRRADIANCES = {"pvlib": ("ghi", "dni", "dhi"), "sam": ("dni", "dhi")}
 """Series that the optional solar models cannot do without."""
+_ASSUMED = {"temperature": "20 degC", "wind_speed": "2 m/s"}
+"""What the solar models take where weather has no such series."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,9 +125,9 @@ class RenewableReader:
             "dc_ac_ratio": table["dc_ac_ratio"],
         }
         inputs.update({keyword: value for keyword, value in given.items() if value is not None})
-        assumed = [name for name in ("temperature", "wind_speed") if not weather.has(name)]
+        assumed = {name: usual for name, usual in _ASSUMED.items() if not weather.has(name)}
         if assumed:
-            message = f"weather has no {' and no '.join(assumed)}; solar plants assume 20 degC and 2 m/s"
+            message = f"weather has no {' and no '.join(assumed)}; solar plants assume {' and '.join(assumed.values())}"
             self._document.add("S011", table.path, message, severity="note", help="add the weather series")
         if self.location is not None:
             inputs |= {"latitude_deg": self.location.latitude_deg, "longitude_deg": self.location.longitude_deg}

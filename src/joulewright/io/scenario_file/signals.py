@@ -10,11 +10,12 @@ import numpy as np
 from joulewright.errors import Diagnostic, ScenarioError
 from joulewright.io.scenario_file.document import Document
 from joulewright.io.scenario_file.fields import Field
+from joulewright.io.scenario_file.plausible import doubt, implausible
 from joulewright.io.scenario_file.tables import Signal
 from joulewright.io.series import SeriesReference, read_series
 from joulewright.model import Timeline
 from joulewright.model.timeline import FloatArray
-from joulewright.units import internal_unit
+from joulewright.units import LARGEST, internal_unit
 
 
 @dataclass(kw_only=True)
@@ -77,10 +78,14 @@ class SignalReader:
         self.facts.append({"key": key, **result.facts})
         for item in result.diagnostics:
             self.document.keep_once(item)
-        if signal.factor == 1.0 and signal.offset == 0.0:
-            return result.values
-        values: FloatArray = result.values * signal.factor + signal.offset
-        check_values(signal.field, values, self.timeline, currency=self.currency, file=str(result.facts["file"]))
+        values, file = result.values, str(result.facts["file"])
+        if signal.factor != 1.0 or signal.offset != 0.0:
+            values = values * signal.factor + signal.offset
+            check_values(signal.field, values, self.timeline, currency=self.currency, file=file)
+        dimension, what = signal.field.dimensions[0], f"column {result.facts['column']!r}"
+        message = implausible(values, dimension, self.timeline, currency=self.currency, what=what)
+        if message:
+            self.document.keep_once(doubt(message, file=file, key=key))
         return values
 
     def _reference(self, signal: Signal, longitude_deg: float | None) -> SeriesReference:
@@ -118,13 +123,14 @@ def check_values(spec: Field, values: FloatArray, timeline: Timeline, *, currenc
         With the first value out of range, when it is, and how many there are.
     """
     wrong = (values <= spec.low if spec.open_low else values < spec.low) | (values > spec.high)
+    wrong |= np.abs(values) > LARGEST
     if not wrong.any():
         return
     first = int(np.flatnonzero(wrong)[0])
     unit = internal_unit(spec.dimensions[0], currency)
     message = (
         f"with factor and offset the value is {values[first]:g} {unit} at {timeline.label(first)} UTC "
-        f"({int(wrong.sum())} of {values.size} steps out of range); allowed is {spec.range_text} {unit}"
+        f"({int(wrong.sum())} of {values.size} steps out of range); allowed is {spec.range_for(values[first])} {unit}"
     )
     raise ScenarioError(
         [Diagnostic(code=spec.code or "D008", message=message, file=file, help="correct factor, offset or the file")]

@@ -157,6 +157,7 @@ class Checker:
             if "name" in tables()[kind]:
                 item.values["name"] = name
             if name in seen:
+                self.document.ambiguous.add(kind)
                 key = "name" if "name" in item.given else next(iter(item.given), "name")
                 self.document.add(
                     "S007", item.at(key), f"{kind} {name!r} appears twice", help=f"give every {kind} its own name"

@@ -121,7 +121,7 @@ def check_range(field: Field, value: float, raw: Any, spelling: Spelling) -> Non
     if not math.isfinite(value):
         raise FieldError("P001", f"{raw} is not a finite number", help="write a number")
     unit = internal_unit(field.dimensions[0], spelling.currency) if field.dimensions else "1"
-    allowed = field.range_text + ("" if unit == "1" else f" {unit}")
+    allowed = field.range_for(value) + ("" if unit == "1" else f" {unit}")
     if 1.0 < value <= 100.0 and field.high == 1.0 and not isinstance(raw, str):
         raise FieldError(
             "P002",

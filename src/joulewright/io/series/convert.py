@@ -14,7 +14,7 @@ from joulewright.io.series.reference import SeriesReference
 from joulewright.io.series.table import ColumnTable
 from joulewright.io.series.window import Window
 from joulewright.model.timeline import FloatArray
-from joulewright.units import conversion, internal_unit, key_suffix, unit_of_column
+from joulewright.units import LARGEST, conversion, internal_unit, key_suffix, unit_of_column
 
 _FLOORS = {"carbon_intensity": 0.0, "token_rate": 0.0, "speed": 0.0, "water_intensity": 0.0}
 """Dimensions that are never negative, whatever the reference says."""
@@ -89,9 +89,12 @@ def column_values(
     values = raw * (unit.scale * 3600.0 / window.step_s if unit.per_step else unit.scale) + unit.offset
     low = max(_FLOORS.get(reference.dimension, -np.inf), -np.inf if reference.minimum is None else reference.minimum)
     high = np.inf if reference.maximum is None else reference.maximum
-    outside = np.flatnonzero((values < low) | (values > high))
+    beyond = np.abs(values) > LARGEST
+    outside = np.flatnonzero((values < low) | (values > high) | beyond)
     if outside.size:
         row = int(outside[0])
+        if beyond[row]:
+            low, high = max(low, -LARGEST), min(high, LARGEST)
         internal = internal_unit(reference.dimension, reference.currency)
         more = "" if outside.size == 1 else f"; {outside.size} such values in all"
         raise SeriesError(
