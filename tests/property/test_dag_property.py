@@ -79,7 +79,8 @@ def cases(draw: Any) -> tuple[tuple[DagJob, ...], DagCluster, DagSignal, str, in
         repair_ms=draw(st.sampled_from([1, 30])),
     )
     random = np.random.default_rng(draw(st.integers(0, 99)))
-    signal = DagSignal(step_ms=25, values=random.uniform(50.0, 500.0, 4000), renewable_fraction=random.random(4000))
+    values = random.uniform(draw(st.sampled_from([50.0, -20.0])), 500.0, 4000)
+    signal = DagSignal(step_ms=25, values=values, renewable_fraction=random.random(4000))
     name = draw(st.sampled_from(NAMES))
     return draw(dag_jobs(executors)), cluster, signal, name, draw(st.integers(0, 50))
 

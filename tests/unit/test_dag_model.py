@@ -87,6 +87,7 @@ def test_a_cycle_is_named_along_its_edges() -> None:
     ("facts", "words"),
     [
         ({"arrival_ms": -1}, "arrives at -1 ms"),
+        ({"arrival_ms": 10**15}, "arrives at 1000000000000000 ms; allowed is 0 to 68719476735 ms"),
         ({"weight": 0.0}, "weight 0.0"),
         ({"weight": float("nan")}, "weight nan"),
         ({"max_executors": 0}, "max_executors 0"),
@@ -97,6 +98,17 @@ def test_a_cycle_is_named_along_its_edges() -> None:
 def test_numbers_of_a_job_out_of_range(facts: dict[str, Any], words: str) -> None:
     with pytest.raises(ScenarioError, match=words):
         job(stage("x"), **facts)
+
+
+@pytest.mark.parametrize("length_ms", [1 << 36, 1 << 40, 10**19])
+def test_tasks_that_take_years_are_refused(length_ms: int) -> None:
+    words = f"stage 'x' of job 'a': task 1 takes {length_ms} ms; durations are at least 1 ms and at most 68719476735 ms"
+    with pytest.raises(ScenarioError, match=words):
+        job(DagStage(name="x", task_ms=(5, length_ms)))
+    waves = WaveTable(executors=(2,), fresh_ms=((1, length_ms),), first_ms=((),), rest_ms=((),))
+    with pytest.raises(ScenarioError, match=f"fresh_ms holds a duration of {length_ms} ms; .* at most 68719476735 ms"):
+        job(DagStage(name="x", task_ms=(5,), waves=waves))
+    assert job(DagStage(name="x", task_ms=((1 << 36) - 1,))).work_ms == (1 << 36) - 1
 
 
 def test_a_deadline_at_the_critical_path_is_allowed() -> None:
@@ -113,6 +125,8 @@ def test_a_deadline_at_the_critical_path_is_allowed() -> None:
         ({"mean_up_ms": 0.0}, "mean_up_ms of the cluster is 0.0"),
         ({"mean_up_ms": float("nan")}, "mean_up_ms of the cluster is nan"),
         ({"repair_ms": 0}, "repair_ms of the cluster is 0"),
+        ({"moving_delay_ms": 10**19}, "moving_delay_ms of the cluster is 10000000000000000000; .* 68719476735 ms"),
+        ({"warm_up_ms": 1 << 36}, "warm_up_ms of the cluster is 68719476736; .* 68719476735 ms"),
     ],
 )
 def test_numbers_of_a_cluster_out_of_range(facts: dict[str, Any], words: str) -> None:

@@ -95,6 +95,68 @@ def test_parallelism_shrinks_as_published_and_without_units() -> None:
     assert in_grams == pytest.approx(in_kilograms)
 
 
+@pytest.mark.parametrize("low", [0.0, -5.0])
+def test_where_the_signal_may_be_nothing_all_executors_run_at_no_cost_and_the_minimum_else(low: float) -> None:
+    """The limit of the thresholds as L falls to 0: with alpha beyond all bounds every one of them is 0."""
+    for signal, wanted in ((low, 10), (0.0, 10), (1e-9, 2), (60.0, 2)):
+        assert sap_quota(signal, low, 60.0, executors=10, minimum=2) == wanted
+    assert sap_quota(-3.0, -5.0, -1.0, executors=10, minimum=2) == 10
+    assert max(search_thresholds(1e-9, 60.0, 8)) < 1e-3
+
+
+@given(st.floats(1e-300, 1e3), st.floats(1.0, 1e18), st.integers(1, 300))
+def test_all_executors_run_at_the_least_signal_however_small(low: float, ratio: float, count: int) -> None:
+    assert sap_quota(low, low, low * ratio, executors=count + 1, minimum=1) == count + 1
+
+
+@pytest.mark.parametrize("engine", ["plain", "compiled"])
+@pytest.mark.parametrize("at", [80, 2])
+def test_negative_prices_reached_or_not_stop_no_run(engine: Any, at: int) -> None:
+    """A price below zero at step 80 of 100 changes nothing for a run of 4 steps; at step 2 it lets all run."""
+    values = np.full(100, 50.0)
+    values[at] = -5.0
+    job = DagJob(name="a", arrival_ms=0, stages=(DagStage(name="s", task_ms=(10,) * 6),))
+    cluster, signal = DagCluster(executors=3, moving_delay_ms=0), DagSignal(step_ms=20, values=values)
+    scheduler = make_dag_scheduler("sap:minimum=1,forecast=perfect,window_h=5")
+    run = simulate_dag([job], cluster, signal, scheduler, engine=engine)
+    wanted = [0, 0, 0, 10, 10, 10] if at == 80 else [0, 10, 20, 30, 40, 40]
+    assert run.start_ms.tolist() == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "inner"),
+    [
+        ("sap:minimum=5+spade:gamma=0.9,forecast=perfect", "Spade"),
+        ("sap:window_h=24+green-hadoop", "GreenHadoop"),
+        ("sap+sap+spade:window_h=24", "Spade"),
+    ],
+)
+def test_wrappers_that_go_by_different_forecasts_are_refused(text: str, inner: str) -> None:
+    words = rf"Sap goes by .* and its base {inner} by .*; a run has one forecast: give both the same"
+    with pytest.raises(PolicyError, match=words):
+        make_dag_scheduler(text)
+
+
+def test_wrappers_that_go_by_one_forecast_differ_from_those_without() -> None:
+    jobs = generate_dag_jobs("tpch-like", jobs=8, seed=1)
+    signal = DagSignal(step_ms=60_000, values=350.0 + 150.0 * np.sin(np.arange(400) * np.pi / 7.0))
+    names = (f"sap:minimum=5{option}+spade:gamma=0.9{option}" for option in ("", ",forecast=perfect"))
+    runs = [simulate_dag(jobs, DagCluster(executors=20), signal, make_dag_scheduler(name)) for name in names]
+    assert runs[0].cost != runs[1].cost
+
+
+def test_a_wrapper_knows_arrivals_where_its_base_does() -> None:
+    class Oracle(Fifo):
+        @property
+        def knows_arrivals(self) -> bool:
+            return True
+
+    assert Sap(base=Oracle()).knows_arrivals
+    assert not Sap(base=Fifo()).knows_arrivals
+    assert make_dag_scheduler("planned:known_arrivals=yes").knows_arrivals
+    assert not make_dag_scheduler("planned").knows_arrivals
+
+
 def test_bounds_that_have_no_meaning_are_refused() -> None:
     with pytest.raises(PolicyError, match=r"L = 600.0 and U = 200.0"):
         psi(0.5, 600.0, 200.0, 0.5)

@@ -208,6 +208,24 @@ def test_the_bound_by_hand() -> None:
         fluid_bound([job], cluster, signal, 50)
 
 
+def test_a_bound_that_does_not_hold_the_work_names_the_job_that_is_too_long() -> None:
+    """Alone 60 ms on 50 executors fit into a step of 10 ms; with a limit of 5, or 9 ms late, they do not."""
+    signal, cluster = DagSignal(step_ms=10, values=np.ones(9)), DagCluster(executors=50)
+    small, tasks = chain(), (DagStage(name="s", task_ms=(10,) * 6),)
+    limited = DagJob(name="slow", arrival_ms=0, stages=tasks, max_executors=5)
+    words = (
+        "6 executor-steps of job 'slow', .* at 0 ms, do not fit into 1 step: its max_executors of 5 can do 5 .*; .* or"
+    )
+    with pytest.raises(InfeasibleError, match=words):
+        fluid_bound([small, limited], cluster, signal, 10)
+    late = DagJob(name="late", arrival_ms=9, stages=tasks)
+    with pytest.raises(InfeasibleError, match=r"6 .* job 'late', .* 9 ms, .* the 50 executors can do 5 .* more time$"):
+        fluid_bound([small, late], cluster, signal, 10)
+    many = [DagJob(name=f"j{at}", arrival_ms=0, stages=tasks) for at in range(9)]
+    with pytest.raises(InfeasibleError, match="54 executor-steps of work do not fit into 1 step of 50 executors"):
+        fluid_bound(many, cluster, signal, 10)
+
+
 class Answering(AbstractDagScheduler):
     """Gives the same answer whatever is asked."""
 
@@ -242,5 +260,6 @@ def test_what_else_is_refused() -> None:
         simulate_dag([chain()], cluster, FLAT, Fifo(), engine="fast")  # type: ignore[arg-type]
     with pytest.raises(PolicyError, match="renewable_fraction"):
         simulate_dag([chain()], cluster, FLAT, make_dag_scheduler("green-hadoop"))
-    with pytest.raises(ScenarioError, match="plain"):
-        simulate_dag([chain(arrival_ms=1 << 40)], cluster, FLAT, Fifo(), engine="compiled")
+    words = "counts to 68719476736 ms with 2 executors; .* shorter .* earlier"
+    with pytest.raises(ScenarioError, match=words):
+        simulate_dag([chain(arrival_ms=(1 << 36) - 1)], cluster, FLAT, Fifo(), engine="compiled")

@@ -11,7 +11,14 @@ import pytest
 
 from joulewright.errors import PolicyError, ScenarioError, TraceError
 from joulewright.model.dag import DagCluster, DagJob, DagLink, DagLinks, DagSignal, DagSite, DagStage
-from joulewright.policy.dag import AbstractDagPlacement, Fifo, SiteNow, dag_placements, make_dag_placement
+from joulewright.policy.dag import (
+    AbstractDagPlacement,
+    Fifo,
+    SiteNow,
+    dag_placements,
+    make_dag_placement,
+    make_dag_scheduler,
+)
 from joulewright.sim.processes.dag import DagSitesRun, simulate_dag, simulate_dag_sites
 
 BOTH = pytest.mark.parametrize("engine", ["plain", "compiled"])
@@ -133,10 +140,24 @@ def test_what_is_refused() -> None:
         make_dag_placement("least-cost:forecast=guess")
     with pytest.raises(ValueError, match="no engine"):
         placed([job("a")], [here], "home", engine="fast")
+    knowing = make_dag_scheduler("planned:known_arrivals=yes")
+    sites = [here, site("there", 0.5)]
+    with pytest.raises(PolicyError, match=r"Planned knows jobs before they arrive, .* 2 sites .* or run one site"):
+        simulate_dag_sites([job("a")], sites, placement="round-robin", scheduler=knowing)
+    one = simulate_dag_sites([job("a")], [here], placement="round-robin", scheduler=knowing)
+    assert one.completion_ms.size == 1
     far = DagLinks(default=DagLink(gb_per_s=0.001))
     away = [job("a", home="here", input_gb=1.0)]
     with pytest.raises(TraceError, match="longer signal"):
         placed(away, [here, site("there", 0.5)], "lowest-signal", links=far)
+
+
+@BOTH
+def test_what_a_scheduler_cannot_do_at_a_site_names_the_site(engine: Any) -> None:
+    sites = [site("large", 1.0, 2.0, executors=9), site("small", 1.0, 2.0, executors=5)]
+    scheduler = make_dag_scheduler("sap:minimum=7")
+    with pytest.raises(PolicyError, match="site 'small': the minimum of the quota is 7; allowed is 1 to the 5"):
+        simulate_dag_sites([job("a"), job("b")], sites, placement="round-robin", scheduler=scheduler, engine=engine)
 
 
 @pytest.mark.parametrize(
@@ -151,6 +172,16 @@ def test_what_is_refused() -> None:
 def test_links_out_of_range(facts: dict[str, Any], words: str) -> None:
     with pytest.raises(ScenarioError, match=words):
         DagLink(**facts)
+
+
+@pytest.mark.parametrize("facts", [{"gb_per_s": 1e-300}, {"gb_per_s": 1e-9}, {"latency_ms": 10**19}])
+def test_a_transfer_that_takes_years_is_refused(facts: dict[str, Any]) -> None:
+    """1 GB at 1e-9 GB/s takes 1e12 ms, 32 years."""
+    link = DagLink(**({"gb_per_s": 1.0} | facts))
+    with pytest.raises(ScenarioError, match=r"sending 1 GB .* at most 68719476735 ms: give a faster link"):
+        link.transfer_ms(1.0)
+    assert link.transfer_ms(0.0) == 0
+    assert DagLink(gb_per_s=0.3, latency_ms=5).transfer_ms(1.0) == 3334 + 5
 
 
 def test_links_hold_both_ways_and_every_name_makes_a_placement() -> None:

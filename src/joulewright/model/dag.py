@@ -10,7 +10,7 @@ from functools import cached_property
 from joulewright.errors import ScenarioError
 from joulewright.model.dag_cluster import DagCluster, DagSignal
 from joulewright.model.dag_site import DagLink, DagLinks, DagSite
-from joulewright.model.dag_stage import DagStage, WaveTable, stage_problems
+from joulewright.model.dag_stage import LONGEST_MS, DagStage, WaveTable, stage_problems
 from joulewright.model.dag_table import JobTable, job_table
 
 __all__ = [
@@ -151,8 +151,8 @@ def check_jobs(jobs: Sequence[DagJob], cluster: DagCluster) -> None:
 
 def _job_problems(job: DagJob) -> list[str]:
     problems = []
-    if job.arrival_ms < 0:
-        problems.append(f"job {job.name!r} arrives at {job.arrival_ms!r} ms; allowed is 0 or later")
+    if not 0 <= job.arrival_ms <= LONGEST_MS:
+        problems.append(f"job {job.name!r} arrives at {job.arrival_ms!r} ms; allowed is 0 to {LONGEST_MS} ms")
     if not 0.0 < job.weight < math.inf:
         problems.append(f"job {job.name!r} has weight {job.weight!r}; allowed is any positive number")
     if job.max_executors is not None and job.max_executors < 1:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from joulewright.errors import ScenarioError
+from joulewright.model.dag_stage import LONGEST_MS
 from joulewright.model.timeline import FloatArray
 
 
@@ -52,10 +53,14 @@ class DagCluster:
         problems = []
         if self.executors < 1:
             problems.append(f"a cluster of {self.executors!r} executors; it takes at least 1")
-        for name in ("moving_delay_ms", "warm_up_ms", "busy_power_kw", "idle_power_kw"):
+        for name in ("busy_power_kw", "idle_power_kw"):
             value = getattr(self, name)
             if not 0.0 <= value < math.inf:
                 problems.append(f"{name} of the cluster is {value!r}; allowed is any finite number of at least 0")
+        for name in ("moving_delay_ms", "warm_up_ms"):
+            value = getattr(self, name)
+            if not 0 <= value <= LONGEST_MS:
+                problems.append(f"{name} of the cluster is {value!r}; allowed is 0 to {LONGEST_MS} ms")
         if not self.mean_up_ms >= 1.0:
             problems.append(f"mean_up_ms of the cluster is {self.mean_up_ms!r}; allowed is 1 ms or more, or inf")
         if isinstance(self.repair_ms, bool) or not 1 <= self.repair_ms < 1 << 31:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from joulewright.errors import ScenarioError
 from joulewright.model.dag_cluster import DagCluster, DagSignal
+from joulewright.model.dag_stage import LONGEST_MS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +70,20 @@ class DagLink:
             raise ScenarioError(problems)
 
     def transfer_ms(self, size_gb: float) -> int:
-        """Time to send an amount [ms]; 0 for nothing."""
-        return math.ceil(1000.0 * size_gb / self.gb_per_s) + self.latency_ms if size_gb > 0.0 else 0
+        """Time to send an amount [ms]; 0 for nothing.
+
+        Raises
+        ------
+        ScenarioError
+            If it is longer than a run can count to.
+        """
+        time_ms = 1000.0 * size_gb / self.gb_per_s + self.latency_ms if size_gb > 0.0 else 0.0
+        if time_ms > LONGEST_MS:
+            raise ScenarioError(
+                f"sending {size_gb:g} GB over a link of {self.gb_per_s:g} GB/s and {self.latency_ms} ms takes "
+                f"{time_ms:g} ms; allowed is at most {LONGEST_MS} ms: give a faster link or less data"
+            )
+        return math.ceil(time_ms)
 
 
 @dataclass(frozen=True, kw_only=True)

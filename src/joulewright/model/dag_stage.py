@@ -6,6 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+LONGEST_MS = (1 << 36) - 1
+"""Longest duration and latest arrival, about 26 months [ms]: what a run can count to."""
+
+_DURATIONS = f"durations are at least 1 ms and at most {LONGEST_MS} ms"
+
 
 @dataclass(frozen=True, kw_only=True)
 class WaveTable:
@@ -34,9 +39,9 @@ class WaveTable:
         for name, lists in (("fresh_ms", self.fresh_ms), ("first_ms", self.first_ms), ("rest_ms", self.rest_ms)):
             if len(lists) != len(self.executors):
                 found.append(f"{place}: {name} has {len(lists)} lists for {len(self.executors)} executor counts")
-            bad = next((value for values in lists for value in values if value <= 0), None)
+            bad = next((value for values in lists for value in values if not 0 < value <= LONGEST_MS), None)
             if bad is not None:
-                found.append(f"{place}: {name} holds a duration of {bad!r} ms; durations are at least 1 ms")
+                found.append(f"{place}: {name} holds a duration of {bad!r} ms; {_DURATIONS}")
         for index, lists_at in enumerate(zip(self.fresh_ms, self.first_ms, self.rest_ms)):
             if not (lists_at[0] or lists_at[1]):
                 count = self.executors[index] if index < len(self.executors) else "?"
@@ -86,9 +91,9 @@ def stage_problems(stage: DagStage, place: str, names: Sequence[str]) -> list[st
         problems.append(f"{place} has no task; give the duration of at least one")
     if not 0.0 <= stage.output_gb < math.inf:
         problems.append(f"{place} has output_gb {stage.output_gb!r}; allowed is any finite number of at least 0")
-    bad = next(((task, value) for task, value in enumerate(stage.task_ms) if not value > 0), None)
+    bad = next(((task, value) for task, value in enumerate(stage.task_ms) if not 0 < value <= LONGEST_MS), None)
     if bad is not None:
-        problems.append(f"{place}: task {bad[0]} takes {bad[1]!r} ms; durations are at least 1 ms")
+        problems.append(f"{place}: task {bad[0]} takes {bad[1]!r} ms; {_DURATIONS}")
     problems += [
         f"{place} has parent {parent!r}, which is no stage of the job; there are {', '.join(names)}"
         for parent in stage.parents

@@ -31,8 +31,8 @@ class Grant(NamedTuple):
     executors : int
         At least 1; what exceeds the tasks of the stage or the limit of its job is cut.
     deferred : bool
-        With ``NO_STAGE``: there is work, but it shall wait. Idle executors are offered again when the signal steps,
-        a job arrives or other executors come free.
+        With ``NO_STAGE``: what there is to do shall wait. Idle executors are offered again when the signal steps, a job
+        arrives or other executors come free. It counts as a deferral if a task promised to nobody could be given one.
     """
 
     stage: int
@@ -179,6 +179,11 @@ class AbstractDagScheduler(ABC):
     def outlook(self) -> Outlook:
         """What it may know about the future of the signal."""
         return Outlook()
+
+    @property
+    def knows_arrivals(self) -> bool:
+        """Whether it reads jobs before they arrive, which nobody can where a placement spreads them over sites."""
+        return False
 
     def begun(self, facts: RunFacts) -> AbstractDagScheduler:
         """The scheduler of one run, asked for before its first answer; one that keeps a memory returns a fresh one."""

@@ -92,23 +92,34 @@ def search_thresholds(low: float, high: float, count: int) -> tuple[float, ...]:
 def sap_quota(signal: float, low: float, high: float, *, executors: int, minimum: int) -> int:
     """Most executors that may be active: the minimum and one for every threshold at or above the signal.
 
+    Where L is not positive: all executors while the signal is at most 0, and the minimum above it.
+
     Raises
     ------
     PolicyError
         If the minimum is no number of 1 to ``executors``, or the bounds are not usable.
 
+    Notes
+    -----
+    k-search is for positive prices. As L falls to 0, alpha grows beyond all bounds and every threshold falls to 0: what
+    holds for L of 0 and below is that limit, and energy that costs nothing is no reason to wait.
+
     Examples
     --------
     >>> [sap_quota(signal, 200.0, 600.0, executors=100, minimum=20) for signal in (200.0, 300.0, 325.0, 400.0)]
     [100, 65, 54, 20]
+    >>> [sap_quota(signal, -5.0, 60.0, executors=100, minimum=20) for signal in (-5.0, 0.0, 0.1)]
+    [100, 100, 20]
     """
     if not 1 <= minimum <= executors:
         raise PolicyError(
             f"the minimum of the quota is {minimum!r}; allowed is 1 to the {executors} executors there are"
         )
     check_bounds(low, high)
-    if minimum == executors or low == high:
+    if minimum == executors or low == high or signal <= max(low, 0.0):
         return executors
+    if low <= 0.0:
+        return minimum
     return minimum + sum(phi >= signal for phi in search_thresholds(low, high, executors - minimum))
 
 
@@ -156,7 +167,8 @@ class Sap(AbstractQuota):
     Notes
     -----
     The thresholds are those of k-search with the exact alpha (:func:`search_thresholds`); used as the shape of a quota
-    they carry no guarantee of cost. Information used: that of the base, and L and U of the forecast, both positive.
+    they carry no guarantee of cost. Where L is not positive, as with prices, see :func:`sap_quota`. Information used:
+    that of the base, and L and U of the forecast.
 
     References
     ----------

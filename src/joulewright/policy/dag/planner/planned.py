@@ -46,6 +46,11 @@ class Planned(AbstractTimedScheduler):
         if self.replans_per_step < 1:
             raise PolicyError(f"replans_per_step is {self.replans_per_step!r}; allowed is 1 or more")
 
+    @property
+    def knows_arrivals(self) -> bool:
+        """Whether it plans with jobs before they arrive."""
+        return self.known_arrivals
+
     def begun(self, facts: RunFacts) -> AbstractDagScheduler:
         """The planner of one run."""
         return _PlannedRun(self, facts)

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from joulewright.errors import ScenarioError
 from joulewright.model.dag import DagCluster, DagJob
 from joulewright.model.dag_table import STAGE_COLUMNS, JobTable
 from joulewright.model.timeline import IntArray
@@ -19,7 +18,6 @@ RecordArray = NDArray[np.void]
 
 _ORDER_BITS = 27
 """Bits of a key of an event below its time, for up to 2048 executors."""
-LAST_TIME_MS = 1 << 36
 
 _NONE = -1
 
@@ -106,8 +104,6 @@ def build_world(
     tables = [job.table for job in jobs]
     first_stage = np.append(0, np.cumsum([len(job.stages) for job in jobs]))
     job_rows, task_ms = _jobs(jobs, cluster, first_stage), _joined([table.task_ms for table in tables])
-    if task_ms.max() >= LAST_TIME_MS:
-        raise ScenarioError(f"a task takes {task_ms.max()} ms; the compiled loop counts to {LAST_TIME_MS} ms")
     count, leaves = cluster.executors, 1 << max(1, (cluster.executors - 1).bit_length())
     workers = np.full(count, _NONE, dtype=np.int64).astype(EXECUTOR)
     for name in ("running", "failing", "attempt", "down"):

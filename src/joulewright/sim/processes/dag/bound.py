@@ -86,15 +86,33 @@ def fluid_bound(jobs: Sequence[DagJob], cluster: DagCluster, signal: DagSignal, 
         method="highs",
     )
     if found.status == 2:
-        raise InfeasibleError(
-            f"{work.sum():.6g} executor-steps of work do not fit into {steps} steps of {cluster.executors} executors "
-            "after the arrivals; allow more time"
-        )
+        room: FloatArray = np.zeros(len(jobs))
+        np.add.at(room, job, most)
+        raise InfeasibleError(_too_much(jobs, work, room, steps=steps, executors=cluster.executors))
     if not found.success:
         raise SolverError(f"the bound was not found: status {found.status}, {found.message}")
     amounts = np.zeros((len(jobs), steps))
     amounts[job, step] = found.x
     return FluidBound(cost=float(found.fun) * signal.step_h * cluster.busy_power_kw, steps=steps, work=amounts)
+
+
+def _too_much(jobs: Sequence[DagJob], work: FloatArray, room: FloatArray, *, steps: int, executors: int) -> str:
+    """Why the work does not fit: the job that does not fit even alone, if there is one, else all of it."""
+    horizon, cluster = f"{steps} step" + "s" * (steps > 1), f"{executors} executor" + "s" * (executors > 1)
+    worst = int(np.argmax(work - room))
+    job = jobs[worst]
+    if work[worst] <= room[worst]:
+        return (
+            f"{work.sum():.6g} executor-steps of work do not fit into {horizon} of {cluster} "
+            "after the arrivals; allow more time"
+        )
+    who, more = f"the {cluster}", ""
+    if job.max_executors is not None:
+        who, more = f"its max_executors of {job.max_executors}", " or raise max_executors"
+    return (
+        f"{work[worst]:.6g} executor-steps of job {job.name!r}, which arrives at {job.arrival_ms} ms, do not fit into "
+        f"{horizon}: {who} can do {room[worst]:.6g} from then on; allow more time{more}"
+    )
 
 
 def _variables(

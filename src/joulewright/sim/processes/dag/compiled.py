@@ -82,7 +82,9 @@ class CompiledRun:
                 )
             elif status == kernels.LONG:
                 raise ScenarioError(
-                    f"the run reached {run['now_ms']} ms, beyond what the compiled loop counts; use engine='plain'"
+                    f"at {run['now_ms']} ms a task or move begins that ends too late: the compiled loop counts to "
+                    f"{run['last_ms']} ms with {self.world.executors.size} executors; give shorter tasks, earlier "
+                    "arrivals or fewer executors (in Python engine='plain' is slower and has no such limit)"
                 )
             else:
                 return

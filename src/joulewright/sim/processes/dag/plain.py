@@ -354,7 +354,7 @@ class PlainRun(PlainState):
         self.record.answers += 1
         if grant.stage == NO_STAGE:
             self._deferred |= grant.deferred
-            self.record.deferrals += grant.deferred
+            self.record.deferrals += grant.deferred and self._work_waits()
             # Where executors fail, work that there is not now may be lost and back before the promise is followed.
             waits = grant.deferred or self.cluster.executors_fail
             promises.append([DEFERRED if waits else NO_STAGE, self.offered])
@@ -384,6 +384,11 @@ class PlainRun(PlainState):
         self.offered -= amount
         self.active += amount
         self.busy += amount
+
+    def _work_waits(self) -> bool:
+        """Whether a task promised to nobody could be given an executor of the present offer."""
+        # Of the stages with such tasks in a job at least one is behind parents without: it is in the frontier.
+        return any(self.waiting(number) and not self._at_limit(number) for number in self._live)
 
     def _keep_promises(self, free: list[int], promises: deque[list[int]]) -> None:
         for number in free:

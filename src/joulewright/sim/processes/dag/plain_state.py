@@ -79,17 +79,20 @@ class PlainState(AbstractDagView):
 
     def frontier(self, job: int) -> Iterator[int]:
         """Stages of a job that may be answered now, in their order."""
-        item = self._jobs[job]
-        limit = item.facts.max_executors
-        if limit is not None and job != self.source_job and self.held(job) >= limit:
+        if self._at_limit(job):
             return
-        for stage in item.stages:
+        for stage in self._jobs[job].stages:
             if stage.unassigned > 0 and stage.number not in self._chosen:
                 for parent in stage.parents:
                     if parent.unassigned > 0:
                         break
                 else:
                     yield stage.number
+
+    def _at_limit(self, job: int) -> bool:
+        """Whether a job may have no executor of the present source."""
+        limit = self._jobs[job].facts.max_executors
+        return limit is not None and job != self.source_job and self.held(job) >= limit
 
     def runnable_rank(self, stage: int) -> int:
         """When all its parents had ended, as a rank among stages; -1 while they have not."""

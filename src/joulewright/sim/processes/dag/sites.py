@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from joulewright.policy.citations import sources_of
 from joulewright.policy.dag.base import AbstractDagScheduler
 from joulewright.policy.dag.placement import AbstractDagPlacement, SiteNow, make_dag_placement
 from joulewright.sim.processes.dag.outages import down_times
+from joulewright.sim.processes.dag.plain_state import NEVER_MS
 from joulewright.sim.processes.dag.result import DagRun, busy_per_step
 from joulewright.sim.processes.dag.simulate import Engine, Loop, check_seed_and_engine, collect, make_loop
 
@@ -170,7 +172,8 @@ def simulate_dag_sites(
     ScenarioError
         If names are not unique, a home or a link names no site, or a job asks for more executors than any site has.
     PolicyError
-        If the placement names no site, or the scheduler breaks its contract.
+        If the placement names no site, the scheduler breaks its contract, or it knows jobs before they arrive and there
+        are several sites: which jobs a site gets is not known before.
 
     Notes
     -----
@@ -180,20 +183,26 @@ def simulate_dag_sites(
     rule = make_dag_placement(placement) if isinstance(placement, str) else placement
     net = DagLinks() if links is None else links
     _check_sites(jobs, sites, net)
+    if scheduler.knows_arrivals and len(sites) > 1:
+        raise PolicyError(
+            f"{type(scheduler).__name__} knows jobs before they arrive, but which of {len(sites)} sites gets them is "
+            "decided when they do; leave out known_arrivals, or run one site"
+        )
     check_seed_and_engine(seed, engine)
     state = _State(jobs, sites, net, [rule.outlook.issue(site.signal, site.signal.values) for site in sites])
-    loops = [make_loop(jobs, site.cluster, site.signal, scheduler, seed=int(seed), engine=engine) for site in sites]
+    loops: list[Loop] = []
+    for site in sites:
+        with _at(site):
+            loops.append(make_loop(jobs, site.cluster, site.signal, scheduler, seed=int(seed), engine=engine))
     order = sorted(range(len(jobs)), key=lambda number: jobs[number].arrival_ms)
     for placed, number in enumerate(order):
-        for loop in loops:
-            loop.advance(jobs[number].arrival_ms)
+        _advance(sites, loops, jobs[number].arrival_ms)
         choices = [state.now(number, at, loop.pending_ms()) for at, loop in enumerate(loops)]
         chosen = rule.place(jobs[number], choices, placed)
         if not 0 <= chosen < len(sites):
             raise PolicyError(f"{type(rule).__name__} answers site {chosen!r}; there are 0 to {len(sites) - 1}")
         loops[chosen].place(number, state.send_input(number, chosen))
-    for loop in loops:
-        loop.advance()
+    _advance(sites, loops)
     completion_ms = np.max([loop.completion_ms() for loop in loops], axis=0)
     return DagSitesRun(
         jobs=tuple(jobs),
@@ -204,6 +213,21 @@ def simulate_dag_sites(
         runs=_runs(jobs, sites, loops, scheduler, site_of=state.site_of),
         transfers=tuple(sorted(state.transfers, key=lambda transfer: (transfer.job, transfer.start_ms))),
     )
+
+
+@contextmanager
+def _at(site: DagSite) -> Iterator[None]:
+    """Name the site in errors."""
+    try:
+        yield
+    except (PolicyError, ScenarioError) as error:
+        raise type(error)(f"site {site.name!r}: {error}") from error
+
+
+def _advance(sites: Sequence[DagSite], loops: Sequence[Loop], until_ms: int = NEVER_MS) -> None:
+    for site, loop in zip(sites, loops):
+        with _at(site):
+            loop.advance(until_ms)
 
 
 class _State:

@@ -21,10 +21,17 @@ def held(job: Any) -> Any:
 
 
 @inlined
+def at_limit(w: World, number: int) -> Any:
+    """Whether a job may have no executor of the present source."""
+    job = w.jobs[number]
+    return job.limit < w.rule[0].executors and number != w.run[0].source and held(job) >= job.limit
+
+
+@inlined
 def next_frontier(w: World, number: int, after: int) -> Any:
     """First stage of the frontier of a job behind ``after``; -1 if there is none."""
     job, run = w.jobs[number], w.run[0]
-    if job.limit < w.rule[0].executors and number != run.source and held(job) >= job.limit:
+    if at_limit(w, number):
         return -1
     for at in range(max(job.first_stage, after + 1), job.end_stage):
         stage = w.stages[at]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from joulewright.sim.compiler import compiled, inlined
 from joulewright.sim.processes.dag.arrays import World
 from joulewright.sim.processes.dag.kernels.executors import fall_back, move, park, park_before, start, unpark
-from joulewright.sim.processes.dag.kernels.frontier import held, unassigned
-from joulewright.sim.processes.dag.kernels.schedulers import answer
+from joulewright.sim.processes.dag.kernels.frontier import at_limit, held, unassigned
+from joulewright.sim.processes.dag.kernels.schedulers import answer, waiting
 from joulewright.sim.processes.dag.state import DEFERRED
 
 
@@ -35,6 +35,16 @@ def promise(w: World, source_stage: int, source_job: int, target: int, count: in
 
 
 @compiled
+def work_waits(w: World) -> bool:
+    """Whether a task promised to nobody could be given an executor of the present offer."""
+    for index in range(w.run[0].live):
+        number = w.live[index]
+        if waiting(w, w.jobs[number]) and not at_limit(w, number):
+            return True
+    return False
+
+
+@compiled
 def offer(w: World, free: int, count: int, source: int) -> None:
     """Ask for ``count`` executors, of which the first ``free`` of ``w.free`` can go at once."""
     if free == 0:
@@ -54,7 +64,7 @@ def offer(w: World, free: int, count: int, source: int) -> None:
         if at < 0:
             if deferred:
                 run.deferred = 1
-                run.deferrals += 1
+                run.deferrals += work_waits(w)
             # Where executors fail, work that there is not now may be lost and back before the promise is followed.
             waits = deferred or w.rule[0].executors_fail
             promise(w, from_stage, from_job, DEFERRED if waits else -1, run.offered)
