@@ -13,6 +13,7 @@ import pytest
 
 from joulewright.data.dag_generator import generate_dag_jobs
 from joulewright.io.dag_files import write_dag_jobs
+from joulewright.model.dag import DagJob, DagStage
 
 GENERATED = "generated:fork-join,jobs=4,seed=1"
 TWO = ("--scheduler", "fifo", "--scheduler", "spade:gamma=0.5")
@@ -88,6 +89,40 @@ def test_compare_splits_the_change_and_has_intervals(jw, tmp_path: Path) -> None
     assert ratio["count"] == 4
     page = (tmp_path / "run" / "report.html").read_text("utf-8")
     assert "4 starts, 1 seed" in page
+
+
+def test_names_in_a_document_end_in_their_unit(jw, jobs: Path, series: Path) -> None:
+    """But for costs, whose unit is that of the signal, and numbers without one."""
+    outcome = jw("dag", "compare", jobs, "--signal", series, "--hour", "1 min", *TWO, "--json", "-q")
+    document = outcome.document
+    assert document["signal"]["cost_unit"] == "0.001 kg CO2e"
+    assert document["know_future"] == []
+    costs = {"cost", "change_cost", "change_work", "change_overhead", "change_shift", "bound", "saved", "headroom",
+             "reference"}  # fmt: skip
+    bare = {"scheduler", "start", "seed", "steps", "mean_signal", "mean_stretch", "headroom_share", "deferrals",
+            "failed_attempts", "executor_failures", "missed_deadlines", "executors"}  # fmt: skip
+    units = ("_ms", "_s", "_h", "_kwh", "_kw", "_ratio", "_fraction")
+    found = {*document["runs"][0], *document["bounds"][0], *document["cluster"]}
+    assert {name for name in found - costs - bare if not name.endswith(units)} == set()
+
+
+def test_missed_deadlines_are_told(jw, series: Path, tmp_path: Path) -> None:
+    """Ten tasks of an hour on two executors end long after 4,000 s."""
+    stages = (DagStage(name="s", task_ms=(3_600_000,) * 10),)
+    path = write_dag_jobs(
+        tmp_path / "late.json", [DagJob(name="a", arrival_ms=0, stages=stages, deadline_ms=4_000_000)]
+    )
+    outcome = jw("dag", "simulate", path, "--signal", series, "--executors", 2, "-o", tmp_path / "run")
+    assert "fifo misses 1 of 1 deadlines, by up to 14,00" in outcome.stderr
+    assert "Missed deadlines" in outcome.stdout
+    (row,) = pl.read_parquet(tmp_path / "run" / "jobs.parquet").to_dicts()
+    assert row["late_ms"] == row["completion_ms"] - 4_000_000 > 14_000_000
+    sites = ("--site", "east", "--site", "west", "--placement", "round-robin")
+    several = jw("dag", "simulate", path, "--signal", series, "--executors", 2, *sites, "-o", tmp_path / "sites")
+    assert "misses 1 of 1 deadlines" in several.stderr
+    assert "Missed deadlines" in several.stdout
+    assert pl.read_parquet(tmp_path / "sites" / "jobs.parquet")["late_ms"].to_list() == [row["late_ms"]]
+    assert "Deadlines are missed" in (tmp_path / "sites" / "report.html").read_text("utf-8")
 
 
 def test_compare_prints_two_tables(jw, jobs: Path, series: Path) -> None:
@@ -189,7 +224,7 @@ CYCLE = {
         (("simulate",), 2, ["JOBS is missing", "generated:tpch-like"]),
         (("simulate", "absent.json"), 6, ["absent.json", "cannot be read"]),
         (("simulate", "CYCLE"), 3, ["form a cycle: ", "a -> b -> a"]),
-        (("simulate", "NOISE"), 6, ["is not JSON"]),
+        (("simulate", "NOISE"), 3, ["is not JSON", "correct the input"]),
         (("simulate", GENERATED, "--scheduler", "fivo"), 2, ["no DAG scheduler 'fivo'", "did you mean 'fifo'"]),
         (("simulate", GENERATED, "--scheduler", "spade:gamma=2"), 2, ["gamma is 2.0", "allowed is 0"]),
         (("simulate", GENERATED, "--scheduler", "fifo+fair"), 2, ["wraps no other scheduler"]),
@@ -216,7 +251,7 @@ CYCLE = {
         (("bound", GENERATED, "--allow", "soon"), 2, ["no list of hours"]),
         (("bound", GENERATED, "--allow", "-3"), 2, ["not at least 0"]),
         (("bound", GENERATED, "--end", "soon"), 2, ["--end", "soon"]),
-        (("bound", GENERATED, "--executors", "1", "--end", "1 h"), 4, ["do not fit into 1 steps of 1 executors"]),
+        (("bound", GENERATED, "--executors", "1", "--end", "1 h"), 4, ["fit into 1 step: the 1 executor can do"]),
         (("bound", "generated:fork-join,waves=true"), 3, ["depend on the number of executors", "waves=false"]),
         (("simulate", GENERATED, "-o", "SIGNAL"), 6, ["is a file"]),
         (("simulate", GENERATED, "-o", "."), 6, ["is not a dag-run folder"]),

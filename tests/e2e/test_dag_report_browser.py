@@ -107,3 +107,13 @@ def test_the_picture_of_executors_fills_the_panel_when_zoomed(look_at: Any, page
     page.wait_for_timeout(400)
     assert canvas_of(page, "timeline") != before
     assert shown.ink()["timeline"] > 0.01
+
+
+def test_a_window_that_narrows_needs_no_scrolling_before_charts_are_drawn_anew(
+    look_at: Any, pages: dict[str, Path]
+) -> None:
+    shown = look_at(pages["sites"], width=1440)
+    shown.page.set_viewport_size({"width": 390, "height": 900})
+    assert shown.overflow() <= 0
+    shown.page.wait_for_function("document.querySelector('[data-chart=sites]').dataset.width < 390")
+    assert shown.outside() == []

@@ -61,17 +61,17 @@ def test_files_that_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         read_dag_jobs(path)
     path.write_text('{"jobs": [', encoding="utf-8")
-    with pytest.raises(DataError, match="line 1"):
+    with pytest.raises(ScenarioError, match="line 1"):
         read_dag_jobs(path)
     path.write_text("[]", encoding="utf-8")
-    with pytest.raises(DataError, match="expected an object"):
+    with pytest.raises(ScenarioError, match="expected an object"):
         read_dag_jobs(path)
     path.write_text('{"jobs": []}', encoding="utf-8")
     with pytest.raises(ScenarioError, match="schema_version None"):
         read_dag_jobs(path)
     broken = tmp_path / "jobs.parquet"
     broken.write_bytes(b"PAR1")
-    with pytest.raises(DataError, match="Parquet"):
+    with pytest.raises(ScenarioError, match="Parquet"):
         read_dag_jobs(broken)
 
 

@@ -119,10 +119,10 @@ def test_bad_files(tmp_path: Path) -> None:
     with pytest.raises(DataError):
         read_dag_input(str(tmp_path))
     (tmp_path / "text.json").write_text("no json", encoding="utf-8")
-    with pytest.raises(DataError, match="is not JSON"):
+    with pytest.raises(ScenarioError, match="is not JSON"):
         read_dag_input(str(tmp_path / "text.json"))
     (tmp_path / "noise.parquet").write_bytes(b"\x00\x01")
-    with pytest.raises(DataError, match="as Parquet"):
+    with pytest.raises(ScenarioError, match="no Parquet file"):
         read_dag_input(str(tmp_path / "noise.parquet"))
     jobs = write_dag_jobs(tmp_path / "jobs.json", generate_dag_jobs("layered", jobs=1))
     with pytest.raises(ScenarioError, match="holds jobs, not a table to draw from; leave 'jobs=3' out"):
@@ -214,6 +214,35 @@ def test_bad_starts(when: str, message: str) -> None:
 
 def test_an_hour_must_be_whole_milliseconds() -> None:
     assert played(np.ones(2), 0.25, 1000.0).step_ms == 250
+    # A millisecond that was read as a part of an hour falls short of one by rounding.
+    assert played(np.ones(2), 1.0, np.nextafter(1.0, 0.0)).step_ms == 1
     for hour_ms in (0.0, 0.5, 1001.0):
         with pytest.raises(ScenarioError, match="whole number of at least 1"):
             played(np.ones(2), 0.25, hour_ms)
+
+
+@pytest.mark.parametrize("name", ["jobs.json.gz", "jobs.gz", "jobs.json"])
+def test_gzipped_jobs_are_told_from_spark_logs_by_content(name: str, tmp_path: Path) -> None:
+    jobs = generate_dag_jobs("layered", jobs=2, seed=3)
+    plain = write_dag_jobs(tmp_path / "plain.json", jobs).read_bytes()
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(plain))
+    found = read_dag_input(str(path))
+    assert (found.jobs, found.kind) == (jobs, "jobs")
+    path.write_bytes(gzip.compress(plain)[:-20])
+    with pytest.raises(ScenarioError, match="is no text in UTF-8, gzipped or not"):
+        read_dag_input(str(path))
+
+
+def test_a_gzipped_table_is_drawn_from(tables: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "tpch.json.gz"
+    packed.write_bytes(gzip.compress(tables.read_bytes()))
+    assert read_dag_input(str(packed), "jobs=3").jobs == read_dag_input(str(tables), "jobs=3").jobs
+
+
+@pytest.mark.parametrize("content", [b"{nonsense", b"\xff\xfe", b"\x1f\x8b\x08nonsense"])
+def test_files_of_no_format_are_invalid_not_unavailable(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "jobs.json"
+    path.write_bytes(content)
+    with pytest.raises(ScenarioError, match=r"is not JSON|is no text"):
+        read_dag_input(str(path))

@@ -20,10 +20,11 @@ from joulewright.report.dag_page import render_dag_report
 from joulewright.report.dag_terminal import bound_table, comparison_tables
 from joulewright.report.dag_view import DagView
 from joulewright.report.figure import Figures
+from joulewright.report.study_figures import range_text
 from joulewright.report.terminal import as_text
 from joulewright.sim.processes.dag import simulate_dag
 from joulewright.study.dag import DagComparison, compare_dag
-from joulewright.study.dag_bounds import bound_dag
+from joulewright.study.dag_bounds import TOO_SHORT, bound_dag
 from joulewright.study.dag_inputs import DagInput, read_dag_input
 from joulewright.study.dag_profile import MOST_PIECES, executor_profile
 from joulewright.study.dag_signal import DagSignalInput, synthetic_signal
@@ -211,9 +212,9 @@ def test_tables_of_a_terminal(source: DagInput, signal: DagSignalInput) -> None:
     alone = "".join(as_text(table, width=300) for table in comparison_tables(compared(source, signal, "fifo"), signal))
     assert "Change of" not in alone
     assert "Deferrals" not in alone
-    rows = as_text(bound_table([(0.0, 50_000.0), (6.0, None)], 100_000.0, signal), width=120)
+    rows = as_text(bound_table([(0.0, 50_000.0, ""), (6.0, None, TOO_SHORT)], 100_000.0, signal), width=120)
     assert "50 %" in rows
-    assert "signal too short" in rows
+    assert "n/a: the signal is too short" in rows
 
 
 def test_bound_page(source: DagInput, signal: DagSignalInput) -> None:
@@ -232,17 +233,43 @@ def test_bound_page(source: DagInput, signal: DagSignalInput) -> None:
     short = replace(signal, signal=replace(signal.signal, values=np.ones(8), renewable_fraction=None))
     cut = bound_dag(source.jobs, DagCluster(executors=20), short.signal, Fifo(), name="fifo", end_h=9.0)
     text = render_bound_report(cut, source, short)
-    assert "the signal is too short for a bound" in text
+    assert "there is no bound: the signal is too short" in text
     assert set(spec_of(text)["charts"]) == {"bounds"}
 
 
 def test_texts_of_figures(signal: DagSignalInput) -> None:
     figures = {figure.key: figure for figure in dag_figures(signal, 100_000.0)}
     ratio = Estimate(mean=0.9, low=0.85, high=0.95, count=4)
-    assert mean_text(ratio, figures["cost_ratio"]).replace("\u202f", " ") == "−10 ± 5.0 %"
+    assert mean_text(ratio, figures["cost_ratio"]).replace("\u202f", " ") == "−10.0 ± 5.0 %"
+    fine = Estimate(mean=0.9, low=0.89998, high=0.90002, count=4)
+    assert mean_text(fine, figures["cost_ratio"]).replace("\u202f", " ") == "−10.0000 ± 0.0020 %"
+    exact = Estimate(mean=90_000.0, low=89_994.0, high=90_006.0, count=3)
+    assert mean_text(exact, figures["makespan_ms"]).replace("\u202f", " ") == "1.50000 ± 0.00010 min"
+    assert range_text(exact, length).replace("\u202f", " ") == "1.49990 min to 1.50010 min"
     assert mean_text(Estimate(mean=90_000.0), figures["makespan_ms"]).replace("\u202f", " ") == "1.50 min"
     time = Estimate(mean=90_000.0, low=84_000.0, high=96_000.0, count=3)
     assert mean_text(time, figures["makespan_ms"]).replace("\u202f", " ") == "1.50 ± 0.10 min"
     part = Estimate(mean=2500.0, low=2000.0, high=3000.0, count=3)
     assert mean_text(part, figures["change_shift"]).replace("\u202f", " ") == "+2.50 ± 0.50 kg CO2e"
     assert (length(0.0), change(1.0 + 1e-9)) == ("0\u202fms", "0\u202f%")
+
+
+def test_the_quota_is_named_where_it_is_drawn(source: DagInput, signal: DagSignalInput) -> None:
+    """The legend stays whichever scheduler is chosen, so a line that only some have is named beside them."""
+    mixed = render_dag_report(compared(source, signal, "fifo", "sap:minimum=4"), source, signal)
+    fifo, sap = spec_of(mixed)["charts"]["timeline"]["views"]
+    assert "quota" not in fifo["note"]
+    assert sap["note"].endswith("The line is the quota.")
+    assert "></i>Quota" not in mixed
+    assert "></i>Quota" in render_dag_report(compared(source, signal, "sap:minimum=4"), source, signal)
+
+
+def test_bounds_of_negative_costs_are_told_in_amounts(source: DagInput, signal: DagSignalInput) -> None:
+    earning = replace(signal, signal=replace(signal.signal, values=-signal.signal.values))
+    found = bound_dag(source.jobs, DagCluster(executors=20), earning.signal, Fifo(), name="fifo", allowances_h=(0.0,))
+    page = render_bound_report(found, source, earning).replace("\u202f", " ")
+    assert re.search(r"so at most [\d.]+ kg CO2e can be saved", page)
+    idle = bound_dag(source.jobs, DagCluster(executors=20, idle_power_kw=0.1), earning.signal, Fifo(), name="fifo")
+    told = render_bound_report(idle, source, earning)
+    assert "there is no bound: the signal is negative, where idle draw earns" in told
+    assert "Some bounds are missing" in told

@@ -155,5 +155,7 @@ def test_terminal_and_report(sent: bool) -> None:
                   "No scheduler knows the future"):  # fmt: skip
         assert words in page, words
     assert ("Nothing was sent" in page) is not sent
-    told = render_dag_sites_report(found, source, document={"placement": "least-cost:forecast=perfect"})
+    told = render_dag_sites_report(
+        ran(jobs, *found.inputs, placement="least-cost:forecast= perfect"), source, document=facts
+    )
     assert "Some schedulers know the future" in told

@@ -84,6 +84,6 @@ def _show(found: DagBounds, ready: Prepared, output: Output) -> None:
         return
     from joulewright.report.dag_terminal import bound_table
 
-    costs = [(item.allowance_h, None if item.bound is None else item.bound.cost) for item in found.items]
+    costs = [(item.allowance_h, None if item.bound is None else item.bound.cost, item.missing) for item in found.items]
     output.data(found.sentence())
     output.show(bound_table(costs, found.run.cost, ready.signal))

@@ -82,6 +82,7 @@ def signal_facts(signal: DagSignalInput) -> dict[str, Any]:
         "step_ms": signal.signal.step_ms,
         "amount": signal.amount,
         "amount_factor": signal.amount_factor,
+        "cost_unit": f"{signal.amount_factor:g} {signal.amount}",
     }
 
 
@@ -271,6 +272,7 @@ def conclude(
         "schedulers": list(found.schedulers),
         "starts": [ready.signal.timeline.at(step).isoformat() for step in found.starts],
         "seeds": list(found.seeds),
+        "know_future": list(found.know_future),
         "summary": summary.to_dicts(),
         "notes": notes,
         "references": reference_list(found.sources),

@@ -113,8 +113,9 @@ def simulate_sites(
         "sites": _site_facts(found),
         "links": _link_facts(links),
         "transfers": found.transfers_frame().to_dicts(),
-        "figures": dict(found.run.figures()),
-        "notes": list(notes),
+        "figures": found.figures(),
+        "know_future": list(found.know_future),
+        "notes": [*notes, *found.notes()],
         "references": reference_list(found.run.sources),
     }
     return _conclude(request, source, found, facts=facts, output=output)
@@ -227,4 +228,6 @@ def _conclude(
 
         for table in sites_tables(found):
             output.show(table)
+    for note in found.notes():
+        output.say(f"note: {note}")
     return finish(facts, written, output)

@@ -11,7 +11,7 @@ key of a job      meaning
 ``stages``        list, see below (in Parquet the rows; ``job`` is the name there and ``name`` the stage)
 ``weight``        optional, 1 when absent
 ``max_executors`` optional
-``deadline_ms``   optional
+``deadline_ms``   optional; studies count the jobs that miss it, schedulers do not look at it
 ``home``          optional: name of the site where its input lies
 ``input_gb``      optional, 0 when absent
 ================  ===============================================================================================
@@ -30,8 +30,10 @@ key of a stage    meaning
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -43,6 +45,7 @@ from joulewright.errors import DataError, ScenarioError
 from joulewright.io.atomic import write_file
 from joulewright.model.dag import DagJob, DagStage, WaveTable
 
+GZIP_MAGIC = b"\x1f\x8b"
 DAG_SCHEMA = "joulewright/dag-jobs/1"
 
 _JOB_KEYS = ("name", "arrival_ms", "stages", "weight", "max_executors", "deadline_ms", "home", "input_gb")
@@ -52,14 +55,14 @@ _SMALLEST_COUNT = 5
 
 
 def read_dag_jobs(path: str | Path) -> tuple[DagJob, ...]:
-    """Jobs of a file in the format of this module; ``.parquet`` files are Parquet, all others JSON.
+    """Jobs of a file in the format of this module; ``.parquet`` files are Parquet, all others JSON, gzipped or not.
 
     Raises
     ------
     DataError
-        If the file cannot be read or is neither.
+        If the file cannot be read.
     ScenarioError
-        If a key is unknown, missing or of the wrong type, or the jobs themselves are invalid.
+        If it is neither, a key is unknown, missing or of the wrong type, or the jobs themselves are invalid.
     """
     source = Path(path)
     if source.suffix == ".parquet":
@@ -109,7 +112,7 @@ def read_tpch_tables(path: str | Path) -> dict[str, tuple[DagStage, ...]]:
     DataError
         If the file cannot be read.
     ScenarioError
-        If a stage lacks a key or has no durations.
+        If it is no JSON object, or a stage lacks a key or has no durations.
     """
     source = Path(path)
     return {name: _tpch_stages(name, stages) for name, stages in _document(source).items()}
@@ -117,13 +120,17 @@ def read_tpch_tables(path: str | Path) -> dict[str, tuple[DagStage, ...]]:
 
 def _document(source: Path) -> dict[str, Any]:
     try:
-        document = json.loads(source.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        content = source.read_bytes()
+    except OSError as error:
         raise DataError(f"{source} cannot be read: {error}") from error
+    try:
+        document = json.loads((gzip.decompress(content) if content[:2] == GZIP_MAGIC else content).decode("utf-8"))
     except json.JSONDecodeError as error:
-        raise DataError(f"{source} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}") from error
+        raise ScenarioError(f"{source} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}") from error
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{source} is no text in UTF-8, gzipped or not: {error}") from error
     if not isinstance(document, dict):
-        raise DataError(f"{source} holds a {type(document).__name__}; expected an object")
+        raise ScenarioError(f"{source} holds a {type(document).__name__}; expected an object")
     return document
 
 
@@ -252,8 +259,10 @@ def _from_rows(source: Path) -> list[dict[str, Any]]:
     """Jobs as in JSON from the rows of a Parquet file."""
     try:
         rows = pl.read_parquet(source).to_dicts()
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"{source} cannot be read as Parquet: {error}") from error
+    except OSError as error:
+        raise DataError(f"{source} cannot be read: {error}") from error
+    except pl.exceptions.PolarsError as error:
+        raise ScenarioError(f"{source} is no Parquet file: {error}") from error
     jobs: list[dict[str, Any]] = []
     for row in rows:
         place = f"a row of {source.name}"

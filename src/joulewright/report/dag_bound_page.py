@@ -69,25 +69,30 @@ def _name(item: Allowance) -> str:
 def _headroom(found: DagBounds, signal: DagSignalInput) -> list[Markup]:
     known, cost = _known(found), found.run.cost
     own = amount(signal, cost)
-    if not known or cost <= 0.0:
-        text = f"{found.name} costs {own}; the signal is too short for a bound."
+    if not known:
+        text = f"{found.name} costs {own}; there is no bound: {found.items[0].missing}."
         return [element("p", text, class_="headline")]
     first, least = known[0]
     text = f"No schedule {_name(first)} costs less than {amount(signal, least)}; {found.name} costs {own}"
     if found.given:
         headline = f"{text} in its own time."
     else:
-        headline = f"{text}, so at most {percent(1.0 - least / cost)} can be saved at equal makespan."
+        headline = f"{text}, so at most {_below(signal, cost, least)} can be saved at equal makespan."
     tiles = [tile(f"{found.name}", own)]
     tiles += [
-        tile(f"Bound {_name(item)}", amount(signal, value), f"{percent(1.0 - value / cost)} less")
+        tile(f"Bound {_name(item)}", amount(signal, value), f"{_below(signal, cost, value)} less")
         for item, value in known
     ]
     return [element("p", headline, class_="headline"), element("dl", tiles, class_="tiles")]
 
 
+def _below(signal: DagSignalInput, cost: float, bound: float) -> str:
+    """How far a bound lies below a cost: in per cent, or as an amount where the cost is not positive."""
+    return percent(1.0 - bound / cost) if cost > 0.0 else amount(signal, cost - bound)
+
+
 def _validity(found: DagBounds, facts: Mapping[str, Any]) -> list[Markup]:
-    missing = [item for item in found.items if item.bound is None]
+    reasons = dict.fromkeys(item.missing for item in found.items if item.missing)
     findings = [
         Finding(
             mood="good",
@@ -95,10 +100,10 @@ def _validity(found: DagBounds, facts: Mapping[str, Any]) -> list[Markup]:
             text="Precedence, moving delay and whole executors are left out: a valid bound, not always reachable.",
         )
     ]
-    if missing:
-        names = ", ".join(f"{item.allowance_h:g} h" for item in missing)
-        text = f"No bound with {names} more: it would end after the signal."
-        findings.append(Finding(mood="warn", title="The signal is too short", text=text))
+    for reason in reasons:
+        names = ", ".join(f"{item.allowance_h:g} h" for item in found.items if item.missing == reason)
+        text = f"With {names} more: {reason}."
+        findings.append(Finding(mood="warn", title="Some bounds are missing", text=text))
     if found.run.cluster.idle_power_kw:
         text = "Idle executors draw power in the schedule; the bound counts tasks only."
         findings.append(Finding(mood="warn", title="Idle draw is not in the bound", text=text))

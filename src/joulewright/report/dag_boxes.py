@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
 
 from joulewright.report.boxes import Finding, finding_list, sentence_list, tile
 from joulewright.report.dag_charts import bound_ratios
@@ -12,6 +14,9 @@ from joulewright.report.markup import Markup, element
 from joulewright.report.numbers import number, percent, plural, quantity, whole
 
 _FEW_SAMPLES = 5
+_ROUNDING = 1e-6
+_LEAST_BOUND = 1e-9
+ONE_RUN = Finding(mood="warn", title="One run", text="It has no interval: another start or seed may say otherwise.")
 _TILES = ("cost", "mean_completion_ms", "p95_completion_ms", "makespan_ms", "busy_ms", "mean_stretch")
 
 
@@ -30,8 +35,7 @@ def decision_box(view: DagView) -> list[Markup]:
 
 def best_of(view: DagView) -> str | None:
     """The scheduler that clearly costs less than the base, most of them; None where there is none."""
-    ratios = {name: view.mean(name, "cost_ratio") for name in view.others if view.clear(name, "cost_ratio")}
-    less = {name: ratio for name, ratio in ratios.items() if ratio is not None and ratio < 1.0}
+    less = {name: by for name in view.others if (by := view.beyond(name)) < 0.0}
     return min(less, key=less.__getitem__, default=None)
 
 
@@ -48,7 +52,8 @@ def headline(view: DagView) -> str:
     best = best_of(view)
     if best is None:
         return f"No scheduler clearly costs less than {base}, whose {what} is {cost}."
-    saved = percent(1.0 - (view.mean(best, "cost_ratio") or 1.0))
+    by = -view.beyond(best)
+    saved = percent(by) if view.relative else amount(view.signal, by)
     slower = view.mean(best, "mean_completion_ratio") or 1.0
     return (
         f"{best} saves {saved} of the {what} of {base} ({cost}); jobs take {number(slower)} times as long on average."
@@ -62,32 +67,36 @@ def _tiles(view: DagView, name: str) -> Iterator[Markup]:
         value, note = view.mean(name, key), None
         if value is None:
             continue
-        if name != view.found.base and key in relative:
+        if name != view.found.base and key == "cost" and not view.relative:
+            by = view.mean(name, "change_cost") or 0.0
+            note = element("span", view.figures["change_cost"].show(by), class_=_mood(by))
+        elif name != view.found.base and key in relative:
             ratio = view.mean(name, relative[key]) or 1.0
-            mood = "better" if ratio < 1.0 - 1e-9 else "worse" if ratio > 1.0 + 1e-9 else None
-            note = element("span", change(ratio), class_=mood)
+            note = element("span", change(ratio), class_=_mood(ratio - 1.0))
         yield tile(view.figures[key].title, view.figures[key].show(value), note)
     above = view.mean(name, "above_bound_fraction")
-    if above is not None:
+    if above is not None and view.relative:
         yield tile("Above the bound", view.figures["above_bound_fraction"].show(above), "of its own makespan")
+
+
+def _mood(by: float) -> str | None:
+    return "better" if by < -1e-9 else "worse" if by > 1e-9 else None
 
 
 def _sentences(view: DagView, best: str | None) -> Iterator[str]:
     base = view.found.base
     if best is not None:
         work, shift = view.mean(best, "work_ratio") or 1.0, view.mean(best, "shift_ratio") or 1.0
-        yield (
-            f"{best}: executors are busy for {_more(work)} time, and the mean intensity of their energy is "
-            f"{_lower(shift)}. Only the second is awareness of the signal."
-        )
+        intensity = f", and the mean intensity of their energy is {_lower(shift)}" if view.relative else ""
+        moved = view.figures["change_shift"].show(view.mean(best, "change_shift") or 0.0)
+        aware = "Only the second is awareness of the signal" if view.relative else f"{moved} come from other hours"
+        yield f"{best}: executors are busy for {_more(work)} time{intensity}. {aware}."
         share = view.mean(best, "headroom_share")
         makespan = view.mean(best, "makespan_ratio") or 1.0
         if share is not None:
             longer = "" if makespan <= 1.02 else f", but with a makespan of {number(makespan)} times its own"
             yield f"That is {percent(share)} of what any schedule as long as that of {base} could save{longer}."
-    dearer = [
-        name for name in view.others if view.clear(name, "cost_ratio") and (view.mean(name, "cost_ratio") or 0) > 1
-    ]
+    dearer = [name for name in view.others if view.beyond(name) > 0.0]
     if dearer:
         yield f"More {view.signal.quantity} than {base}: {', '.join(dearer)}."
     ratios = bound_ratios(view)
@@ -112,15 +121,17 @@ def _lower(ratio: float) -> str:
 
 def validity_box(view: DagView) -> list[Markup]:
     """Findings and notes."""
-    findings = [item for item in (_samples(view), _signal(view), _work(view), _bound(view), _future(view)) if item]
+    asked = (_samples, _signal, _work, _deadlines, _bound)
+    findings = [item for item in (ask(view) for ask in asked) if item]
+    findings.append(future_finding(view.found.know_future))
     notes = list(view.found.notes)
     return [finding_list(findings), *([sentence_list(notes)] if notes else [])]
 
 
-def _samples(view: DagView) -> Finding | None:
+def _samples(view: DagView) -> Finding:
     found = view.found
-    if not view.others:
-        return None
+    if len(found.starts) * len(found.seeds) == 1 and not view.others:
+        return ONE_RUN
     title = f"{plural(len(found.starts), 'start')}, {plural(len(found.seeds), 'seed')}"
     if found.samples < 2:
         return Finding(mood="warn", title=title, text="One sample has no interval: another day may say otherwise.")
@@ -139,6 +150,9 @@ def _signal(view: DagView) -> Finding:
 
 
 def _work(view: DagView) -> Finding:
+    if view.found.cluster.executors_fail:
+        text = "What a failed executor ran is done again, and how much that is depends on the schedule."
+        return Finding(mood="warn", title="Executors fail", text=f"Work depends on the scheduler: {text}")
     if view.source.exact:
         return Finding(mood="good", title="Work does not depend on the scheduler", text="Every task has one duration.")
     return Finding(
@@ -148,25 +162,37 @@ def _work(view: DagView) -> Finding:
     )
 
 
-def _bound(view: DagView) -> Finding | None:
-    above = [view.mean(name, "above_bound_fraction") for name in view.names]
-    least = min((value for value in above if value is not None), default=None)
-    if least is None:
+def _deadlines(view: DagView) -> Finding | None:
+    return deadline_finding([view.mean(name, "missed_deadlines") for name in view.names])
+
+
+def deadline_finding(missed: Iterable[float | None]) -> Finding | None:
+    """Whether deadlines were missed, by how many in each run; None where no job has one."""
+    known = [count for count in missed if count is not None]
+    if not known:
         return None
-    if least < -1e-6:
-        return Finding(mood="bad", title="A run is below its bound", text=f"By {percent(-least)}: that cannot be.")
-    nearest = view.figures["above_bound_fraction"].show(least)
-    text = f"Every scheduler is at least {nearest} above the bound of its own length, on average."
+    if any(known):
+        text = "No scheduler is asked to keep deadlines; see the notes and the table of jobs."
+        return Finding(mood="bad", title="Deadlines are missed", text=text)
+    return Finding(mood="good", title="Every deadline is met", text="Of the jobs that have one, in every run.")
+
+
+def _bound(view: DagView) -> Finding | None:
+    runs = view.found.runs.drop_nulls("bound")
+    above = (runs["cost"] - runs["bound"]).to_numpy()
+    if not above.size:
+        return None
+    below = above / np.maximum(np.abs(runs["bound"].to_numpy()), _LEAST_BOUND)
+    if below.min() < -_ROUNDING:
+        text = f"{runs['scheduler'][int(below.argmin())]} by {amount(view.signal, -above[below.argmin()])}"
+        return Finding(mood="bad", title="A run is below its bound", text=f"{text}: that cannot be.")
+    text = f"Checked for {plural(above.size, 'run')}: none costs less than the bound of its own length."
     return Finding(mood="good", title="No run beats the fluid bound", text=text)
 
 
-def _future(view: DagView) -> Finding | None:
-    return future_finding(view.names)
-
-
-def future_finding(rules: Iterable[str]) -> Finding:
-    """Whether schedulers or placements, by the texts that name them, look ahead."""
-    if any("=perfect" in rule or "known_arrivals=yes" in rule or "known_arrivals=true" in rule for rule in rules):
-        text = "forecast=perfect and known_arrivals=yes are bounds, not policies."
+def future_finding(know: Sequence[str]) -> Finding:
+    """Whether any schedulers or placements, given by name, know the future."""
+    if know:
+        text = f"{', '.join(know)}: a perfect forecast or known arrivals give bounds, not policies."
         return Finding(mood="warn", title="Some schedulers know the future", text=text)
     return Finding(mood="good", title="No scheduler knows the future", text="Forecasts are made from the past.")

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from joulewright.report.curves import duration_curve
-from joulewright.report.dag_figures import amount, change, mean_text, signed_amount
+from joulewright.report.dag_figures import amount, change, signed_amount
 from joulewright.report.dag_view import DagView
 from joulewright.report.figure import Chart, Figures, LegendEntry, Selector
 from joulewright.report.markup import Markup, element, table
@@ -17,8 +17,8 @@ from joulewright.report.study_figures import Figure, coverage_text, range_text
 from joulewright.report.study_intervals import IntervalRow, interval_view
 from joulewright.study.result import Estimate
 
-_MEANS = ("cost_ratio", "mean_completion_ratio", "p95_completion_ratio", "makespan_ratio", "shift_ratio", "work_ratio",
-          "above_bound_fraction", "headroom_share", "mean_stretch")  # fmt: skip
+_MEANS = ("change_cost", "cost_ratio", "mean_completion_ratio", "p95_completion_ratio", "makespan_ratio", "shift_ratio",
+          "work_ratio", "above_bound_fraction", "headroom_share", "mean_stretch")  # fmt: skip
 _PARTS = (("change_work", "work", "Work"), ("change_overhead", "fixed", "Idle draw"),
           ("change_shift", "energy", "Shift to other hours"))  # fmt: skip
 _NOTHING = 1e-12
@@ -26,8 +26,8 @@ _LEVELS = (0, 5, 25, 50, 75, 95, 100)
 
 
 def tradeoff_section(view: DagView, figures: Figures) -> list[Markup]:
-    """Carbon against completion time, in per cent of the base, with the fluid bounds; nothing for one scheduler."""
-    if not view.others:
+    """Carbon against completion time, in per cent of the base, with bounds; nothing for one scheduler or no ratios."""
+    if not (view.others and view.relative):
         return []
     points = [_point(view, name) for name in view.names]
     known = [point for point in points if point is not None]
@@ -35,7 +35,7 @@ def tradeoff_section(view: DagView, figures: Figures) -> list[Markup]:
         return []
     what = view.signal.quantity.capitalize()
     rows = [
-        [name, *(_text(view, name, key) for key in ("cost_ratio", "mean_completion_ratio", "makespan_ratio"))]
+        [name, *(view.text(name, key) for key in ("cost_ratio", "mean_completion_ratio", "makespan_ratio"))]
         for name in view.names
     ]
     chart = Chart(
@@ -66,7 +66,7 @@ def _point(view: DagView, name: str) -> dict[str, Any] | None:
     if x is None or y is None:
         return None
     facts = [
-        [view.figures[key].title, _text(view, name, key)]
+        [view.figures[key].title, view.text(name, key)]
         for key in ("cost", "cost_ratio", "mean_completion_ms", "mean_completion_ratio", "above_bound_fraction")
     ]
     return {
@@ -87,13 +87,13 @@ def _scaled(value: Estimate) -> list[float | None]:
     return [100.0 * end for end in (value.mean, value.low, value.high) if end is not None]
 
 
-def _text(view: DagView, name: str, key: str) -> str:
-    value = view.estimate(name, key)
-    return "" if value is None else mean_text(value, view.figures[key])
-
-
 def bound_ratios(view: DagView) -> dict[float, float]:
-    """Mean ratio of the bound to the base, by allowance [h], over the starts where the signal is long enough."""
+    """Mean ratio of the bound to the base, by allowance [h], over the starts where the signal is long enough.
+
+    Nothing where a cost is not positive, because a mean over the other starts is none over all.
+    """
+    if not view.relative:
+        return {}
     known = view.found.bounds.drop_nulls("cost").filter(pl.col("reference") > 0.0)
     ratios = known.group_by("allowance_h", maintain_order=True).agg((pl.col("cost") / pl.col("reference")).mean())
     return {float(row[0]): float(row[1]) for row in ratios.iter_rows()}
@@ -125,7 +125,7 @@ def split_section(view: DagView, figures: Figures) -> list[Markup]:
     rows = []
     for name in names:
         means = [view.mean(name, figure) or 0.0 for figure, *_ in parts]
-        ratios = [_text(view, name, key) for key in ("work_ratio", "shift_ratio")]
+        ratios = [view.text(name, key) for key in ("work_ratio", "shift_ratio")]
         rows.append([name, *(signed_amount(view.signal, value) for value in (*means, sum(means))), *ratios])
     listed = table(
         f"Change of {view.signal.quantity} and its parts",
@@ -175,7 +175,9 @@ def stretch_section(view: DagView, figures: Figures) -> list[Markup]:
 def means_section(view: DagView, figures: Figures) -> list[Markup]:
     """Means of the figures with their intervals, and the table of all of them."""
     whole_table = means_table(view)
-    shown = [figure for key in _MEANS if _differs(view, figure := view.figures[key])]
+    # Ratios of costs that only some samples have are no means over the runs.
+    left_out = ("change_cost",) if view.relative else ("cost_ratio", "shift_ratio", "above_bound_fraction")
+    shown = [figure for key in _MEANS if key not in left_out and _differs(view, figure := view.figures[key])]
     if not view.others or not shown:
         return [whole_table]
     views = [_means_view(view, figure) for figure in shown]
@@ -208,7 +210,7 @@ def _means_view(view: DagView, figure: Figure) -> dict[str, Any]:
         value = view.estimate(name, figure.key)
         if value is not None:
             facts = [["Mean", figure.show(value.mean)], ["Interval", range_text(value, figure.show)]]
-            text = _text(view, name, figure.key)
+            text = view.text(name, figure.key)
             rows.append(IntervalRow(name=name, colour=f"q-{view.key(name)}", value=value, text=text, facts=facts))
     axis = figure.title.removeprefix("Change of ").capitalize()
     return interval_view(figure.title, axis, rows, figure, currency="")
@@ -221,7 +223,7 @@ def means_table(view: DagView) -> Markup:
         for figure in view.figures.values()
         if any(view.mean(name, figure.key) for name in view.names) and not (_is_relative(figure) and not view.others)
     ]
-    rows = [[name, *(_text(view, name, figure.key) or "n/a" for figure in shown)] for name in view.names]
+    rows = [[name, *(view.text(name, figure.key) or "n/a" for figure in shown)] for name in view.names]
     half = f", ± half of the {coverage_text(view.found.inference.confidence)}" if view.found.samples > 1 else ""
     return table(f"Means over the runs{half}", ["Scheduler", *(figure.title for figure in shown)], rows)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from joulewright.report.boxes import Finding, finding_list, sentence_list, tile
 from joulewright.report.clock import stamp
-from joulewright.report.dag_boxes import future_finding
+from joulewright.report.dag_boxes import ONE_RUN, deadline_finding, future_finding
 from joulewright.report.dag_figures import amount, length
 from joulewright.report.dag_page import badges, cluster_text, input_facts, references, signal_fact_rows
 from joulewright.report.dag_sites_terminal import service_rows, site_rows
@@ -85,9 +85,11 @@ def _decision(found: DagSitesStudy, facts: Mapping[str, Any]) -> list[Markup]:
 
 def _validity(found: DagSitesStudy, facts: Mapping[str, Any]) -> list[Markup]:
     findings = [
-        Finding(mood="warn", title="One run", text="It has no interval: another start or seed may say otherwise."),
-        future_finding([str(facts.get("placement", "")), *facts.get("schedulers", ())]),
+        ONE_RUN,
+        future_finding(found.know_future),
     ]
+    if (late := deadline_finding([found.figures()["missed_deadlines"]])) is not None:
+        findings.append(late)
     made_up = [item.name for item in found.inputs if item.signal.synthetic]
     if made_up:
         text = f"At {', '.join(made_up)}."

@@ -46,7 +46,9 @@ def service_rows(found: DagSitesStudy) -> list[tuple[str, str]]:
     figures = found.run.figures()
     titles = {"makespan_ms": "Makespan", "mean_completion_ms": "Mean completion time",
               "p95_completion_ms": "95th percentile"}  # fmt: skip
-    return [(title, length(figures[key])) for key, title in titles.items()]
+    rows = [(title, length(figures[key])) for key, title in titles.items()]
+    missed = found.figures()["missed_deadlines"]
+    return rows if missed is None else [*rows, ("Missed deadlines", whole(int(missed)))]
 
 
 def sites_tables(found: DagSitesStudy) -> list[Table]:

@@ -26,8 +26,9 @@ def timeline_section(view: DagView, figures: Figures) -> list[Markup]:
     names = view.names[:_MOST_SCHEDULERS]
     profiles = {name: _profile(view, name) for name in names}
     views = [_view(view, figures, name, profiles[name]) for name in names]
+    # The legend stays whichever scheduler is chosen; where only some have a quota, their notes name the line.
     legend = [LegendEntry(key="idle", name="Held back")]
-    if any(profile.quota is not None for profile in profiles.values()):
+    if all(profile.quota is not None for profile in profiles.values()):
         legend.append(LegendEntry(key="load", name="Quota", line=True))
     more = len(view.names) - len(names)
     chart = Chart(
@@ -66,7 +67,8 @@ def _caption(view: DagView) -> str:
 def _view(view: DagView, figures: Figures, name: str, profile: ExecutorProfile) -> dict[str, Any]:
     run = view.found.shown[name]
     lanes = use_lanes(figures, run, profile, signal=view.signal, step=view.found.starts[0])
-    return {"name": name, "note": _note(view, name, run), **lanes}
+    quota = " The line is the quota." if profile.quota is not None else ""
+    return {"name": name, "note": _note(view, name, run) + quota, **lanes}
 
 
 def use_lanes(

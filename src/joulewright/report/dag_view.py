@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from joulewright.report.dag_figures import dag_figures
+from joulewright.report.dag_figures import dag_figures, sampled_text
 from joulewright.report.palette import site_key
 from joulewright.report.study_figures import Figure
 from joulewright.report.study_view import utc_axis
@@ -47,6 +47,33 @@ class DagView:
         """Whether idle executors draw power, so that energy per work may differ."""
         return self.found.cluster.idle_power_kw > 0.0
 
+    @cached_property
+    def relative(self) -> bool:
+        """Whether every sample has a change of cost in per cent: all costs are positive."""
+        known = [self.estimate(name, "cost_ratio") for name in self.names]
+        return all(item is not None and item.count == self.found.samples for item in known)
+
+    @property
+    def change(self) -> str:
+        """Figure by which costs are compared: a ratio, or an amount where not every sample has one."""
+        return "cost_ratio" if self.relative else "change_cost"
+
+    def beyond(self, scheduler: str) -> float:
+        """Mean of :attr:`change` less that of the base, 0 where it is not clear which costs less."""
+        neutral = 1.0 if self.relative else 0.0
+        found = self.estimate(scheduler, self.change)
+        scale = 1.0 if self.relative else abs(self.mean(self.found.base, "cost") or 0.0)
+        if found is None or abs(found.mean - neutral) <= _LEAST_CHANGE * scale:
+            return 0.0
+        if found.low is None or found.high is None or found.high < neutral or found.low > neutral:
+            return found.mean - neutral
+        return 0.0
+
+    def text(self, scheduler: str, figure: str) -> str:
+        """Mean of a figure with half its interval and what it is a mean of; empty where no run has it."""
+        value = self.estimate(scheduler, figure)
+        return "" if value is None else sampled_text(value, self.figures[figure], self.found.samples)
+
     def key(self, scheduler: str) -> str:
         """Colour key of a scheduler."""
         return site_key(self.names.index(scheduler))
@@ -59,15 +86,6 @@ class DagView:
         """Mean of a figure; None where no run has it."""
         found = self.estimate(scheduler, figure)
         return None if found is None else found.mean
-
-    def clear(self, scheduler: str, figure: str) -> bool:
-        """Whether the interval of a ratio lies on one side of 1; one sample counts as its own interval."""
-        found = self.estimate(scheduler, figure)
-        if found is None or abs(found.mean - 1.0) <= _LEAST_CHANGE:
-            return False
-        if found.low is None or found.high is None:
-            return True
-        return found.high < 1.0 or found.low > 1.0
 
 
 def signal_axis(signal: DagSignalInput, piece_h: float, pieces: int, step: int = 0) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -14,8 +14,17 @@ from joulewright.errors import InfeasibleError, PolicyError, ScenarioError
 from joulewright.model.dag import DagCluster, DagJob, DagSignal
 from joulewright.policy.citations import sources_of
 from joulewright.policy.dag import AbstractDagScheduler, make_dag_scheduler
-from joulewright.sim.processes.dag import DagRun, FluidBound, fluid_bound, simulate_dag, split_dag_change
-from joulewright.study.dag_headroom import share_of_headroom
+from joulewright.sim.processes.dag import DagRun, FluidBound, fluid_bound, simulate_dag
+from joulewright.study.dag_changes import (
+    changes_of,
+    complete_samples,
+    deadline_notes,
+    gap_notes,
+    late_ms,
+    missed_deadlines,
+)
+from joulewright.study.dag_foresight import seers
+from joulewright.study.dag_headroom import bound_fails, share_of_headroom
 from joulewright.study.dag_inputs import is_exact
 from joulewright.study.dag_start import horizon_steps, refuse_overrun
 from joulewright.study.result import Estimate, Inference
@@ -23,20 +32,6 @@ from joulewright.study.statistics import estimate
 
 KEYS = ("scheduler", "start", "seed")
 """Columns that name a run; ``start`` is a step of the signal."""
-
-CHANGES = (
-    "change_work",
-    "change_overhead",
-    "change_shift",
-    "cost_ratio",
-    "work_ratio",
-    "overhead_ratio",
-    "shift_ratio",
-    "makespan_ratio",
-    "mean_completion_ratio",
-    "p95_completion_ratio",
-)
-"""Columns that compare a run with that of the first scheduler under the same start and seed."""
 
 _HEADROOM = ("bound", "above_bound_fraction", "saved", "headroom", "headroom_share")
 
@@ -71,19 +66,22 @@ class DagComparison:
         Steps of the signal at which runs begin, and seeds.
     runs : polars.DataFrame
         One row per scheduler, start and seed: the figures of :meth:`~joulewright.sim.processes.dag.DagRun.figures`,
-        then :data:`CHANGES`, then ``bound`` (least cost of any schedule that ends in the same step, or null),
+        then ``missed_deadlines`` (null if no job has one), then
+        :data:`~joulewright.study.dag_changes.CHANGES`, then ``bound`` (least cost of any schedule that ends in the
+        same step, or null where it is not known),
         ``above_bound_fraction`` (cost over it, less 1), ``saved`` against the first scheduler, ``headroom`` (cost of
         the first scheduler less the bound at *its* makespan) and ``headroom_share`` (one over the other; above 1 is
         possible for a run that takes longer).
     completions : polars.DataFrame
-        One row per run and job: ``arrival_ms``, ``completion_ms``, ``completion_time_ms``, ``stretch``.
+        One row per run and job: ``arrival_ms``, ``completion_ms``, ``completion_time_ms``, ``stretch``,
+        ``deadline_ms`` and ``late_ms`` beyond it (both null without one).
     bounds : polars.DataFrame
         One row per start and allowance: ``allowance_h`` beyond the makespan of the first scheduler, ``cost`` of the
-        bound (null where the signal is too short) and ``reference`` (cost of the first scheduler).
+        bound (null where it is not known, see the notes) and ``reference`` (cost of the first scheduler).
     shown : mapping of str to DagRun
         Runs of the first start and seed.
     notes : tuple of str
-        What was left out, and why.
+        What was left out, and why; missed deadlines.
     """
 
     jobs: tuple[DagJob, ...]
@@ -110,6 +108,16 @@ class DagComparison:
         return sources_of(*self.schedulers.values())
 
     @property
+    def know_future(self) -> tuple[str, ...]:
+        """Schedulers with a perfect forecast or known arrivals."""
+        return seers(self.schedulers)
+
+    @property
+    def sampled(self) -> str:
+        """What is sampled: ``start``, or ``seed`` where several runs begin together."""
+        return "seed" if len(self.starts) == 1 and len(self.seeds) > 1 else "start"
+
+    @property
     def samples(self) -> int:
         """Independent samples: starts, or seeds where all runs begin together."""
         return len(self.starts) if len(self.starts) > 1 else len(self.seeds)
@@ -118,22 +126,17 @@ class DagComparison:
         """Mean of a figure over the samples with its interval; None where no run has it.
 
         Seeds that share a start meet the same signal, so they are averaged before the interval is taken over starts.
-        The share of the headroom is all that was saved over all headroom, because a start may have next to none.
+        A sample counts if all of its runs have the figure. The share of the headroom is all that was saved over all
+        headroom, because a start may have next to none.
         """
         if figure == "headroom_share":
-            return share_of_headroom(
-                self._samples(scheduler, "saved"), self._samples(scheduler, "headroom"), self.inference
-            )
+            saved, room = (self._samples(scheduler, name) for name in ("saved", "headroom"))
+            return share_of_headroom(saved, room, self.inference, reference=self._samples(self.base, "cost"))
         values = self._samples(scheduler, figure)
         return estimate(values, self.inference) if values else None
 
     def _samples(self, scheduler: str, figure: str) -> list[float]:
-        """A figure of each sample that has it, its seeds averaged."""
-        rows = self.runs.filter(pl.col("scheduler") == scheduler).drop_nulls(figure)
-        unit = "start" if len(self.starts) > 1 else "seed"
-        values = rows.group_by(unit, maintain_order=True).agg(pl.col(figure).cast(pl.Float64).mean())
-        found: list[float] = values[figure].to_list()
-        return found
+        return complete_samples(self.runs, scheduler, figure, self.sampled)
 
     def summary(self) -> pl.DataFrame:
         """One row per scheduler and figure: ``mean``, ``low`` and ``high`` (null without an interval), ``count``."""
@@ -209,7 +212,7 @@ def compare_dag(
             progress(DagProgress(done=done, total=total, elapsed_s=time.monotonic() - began))
     for start in starts:
         case.add_bounds(start, seeds[0], allowances_h)
-    return DagComparison(
+    found = DagComparison(
         jobs=case.jobs,
         cluster=cluster,
         signal=signal,
@@ -217,12 +220,18 @@ def compare_dag(
         starts=tuple(starts),
         seeds=tuple(seeds),
         runs=_frame(case.runs),
-        completions=pl.DataFrame(case.completions),
+        completions=pl.DataFrame(case.completions, schema_overrides={"deadline_ms": pl.Int64, "late_ms": pl.Int64}),
         bounds=pl.DataFrame(case.bounds, schema=_BOUNDS, orient="row"),
         shown={name: case.shown[name] for name in named},
-        notes=tuple(dict.fromkeys(case.notes)),
         inference=inference or Inference(),
     )
+    return replace(found, notes=(*_notes(found), *dict.fromkeys(case.notes)))
+
+
+def _notes(found: DagComparison) -> list[str]:
+    names = tuple(found.schedulers)
+    gaps = gap_notes(found.runs, names[1:], unit=found.sampled, samples=found.samples)
+    return [*deadline_notes(found.completions, names), *gaps]
 
 
 _BOUNDS: dict[str, Any] = {
@@ -281,11 +290,13 @@ class _Case:
         base = self.bases.setdefault((start, seed), run)
         self.shown.setdefault(name, run)
         key = dict(zip(KEYS, (name, start, seed)))
-        row = key | dict(run.figures()) | _changes(base, run) | dict.fromkeys(_HEADROOM)
+        late = [late_ms(job.deadline_ms, end) for job, end in zip(self.jobs, run.completion_ms.tolist())]
+        row = key | dict(run.figures()) | {"missed_deadlines": missed_deadlines(late)}
+        row |= changes_of(base, run) | dict.fromkeys(_HEADROOM)
         if bounded:
             row |= self.headroom(start, base, run)
         self.runs.append(row)
-        rows = zip(self.jobs, run.completion_ms.tolist(), run.completion_times_ms.tolist(), run.stretch.tolist())
+        rows = zip(self.jobs, run.completion_ms.tolist(), run.completion_times_ms.tolist(), run.stretch.tolist(), late)
         self.completions += [
             {
                 **key,
@@ -294,8 +305,10 @@ class _Case:
                 "completion_ms": end,
                 "completion_time_ms": taken,
                 "stretch": stretch,
+                "deadline_ms": job.deadline_ms,
+                "late_ms": late,
             }
-            for job, end, taken, stretch in rows
+            for job, end, taken, stretch, late in rows
         ]
 
     def headroom(self, start: int, base: DagRun, run: DagRun) -> dict[str, float | None]:
@@ -322,6 +335,10 @@ class _Case:
     def _solved(self, start: int, steps: int) -> FluidBound | None:
         if start + steps > self.signal.values.size:
             return None
+        failing = bound_fails(self.cluster, self.signal.later(start), steps)
+        if failing:
+            self.notes.append(f"No fluid bound from some starts: {failing}.")
+            return None
         try:
             return fluid_bound(self.jobs, self.cluster, self.signal.later(start), steps * self.signal.step_ms)
         except InfeasibleError as error:
@@ -334,34 +351,13 @@ class _Case:
         for allowance_h in allowances_h:
             steps = horizon_steps(self.signal, base.makespan_ms, allowance_h)
             found = self.bound(start, steps)
-            if found is None and is_exact(self.jobs):
+            if start + steps > self.signal.values.size and is_exact(self.jobs):
                 self.notes.append(f"The signal is too short for a bound {allowance_h:g} h after the end of some runs.")
             cost = None if found is None else found.cost
             self.bounds.append((start, allowance_h, steps, cost, base.cost))
 
 
-def _changes(base: DagRun, run: DagRun) -> dict[str, float | None]:
-    """Values of :data:`CHANGES`."""
-    if min(base.cost, run.cost) <= 0.0:
-        return dict.fromkeys(CHANGES)
-    change = split_dag_change(base, run)
-    before, after = base.figures()["p95_completion_ms"], run.figures()["p95_completion_ms"]
-    values = (
-        change.work,
-        change.overhead,
-        change.shift,
-        run.cost / base.cost,
-        change.work_ratio,
-        change.overhead_ratio,
-        change.shift_ratio,
-        change.makespan_ratio,
-        change.mean_completion_ratio,
-        after / before,
-    )
-    return dict(zip(CHANGES, values, strict=True))
-
-
 def _frame(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-    counts = (*KEYS[1:], "busy_ms", "makespan_ms", "deferrals", "failed_attempts")
+    counts = (*KEYS[1:], "busy_ms", "makespan_ms", "deferrals", "failed_attempts", "missed_deadlines")
     kinds: dict[str, Any] = {name: pl.Int64 if name in counts else pl.Float64 for name in rows[0]}
     return pl.DataFrame(rows, schema={**kinds, "scheduler": pl.String})

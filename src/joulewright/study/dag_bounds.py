@@ -11,16 +11,20 @@ import polars as pl
 from joulewright.model.dag import DagCluster, DagJob, DagSignal
 from joulewright.policy.dag import AbstractDagScheduler
 from joulewright.sim.processes.dag import DagRun, FluidBound, fluid_bound, simulate_dag
+from joulewright.study.dag_headroom import bound_fails
 from joulewright.study.dag_start import horizon_steps, refuse_overrun
+
+TOO_SHORT = "the signal is too short"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Allowance:
-    """A bound with some hours more: ``bound`` is None where the signal ends before."""
+    """A bound with some hours more: ``bound`` is None where ``missing`` says why."""
 
     allowance_h: float
     steps: int
     bound: FluidBound | None
+    missing: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,13 +55,13 @@ class DagBounds:
     items: tuple[Allowance, ...]
 
     def frame(self) -> pl.DataFrame:
-        """One row for each allowance: steps, cost of the bound and of the schedule."""
+        """One row for each allowance: steps, cost of the bound and of the schedule, why there is no bound."""
         rows = [
-            (item.allowance_h, item.steps, None if item.bound is None else item.bound.cost, self.run.cost)
+            (item.allowance_h, item.steps, None if item.bound is None else item.bound.cost, self.run.cost, item.missing)
             for item in self.items
         ]
         columns: dict[str, Any] = {"allowance_h": pl.Float64, "steps": pl.Int64, "cost": pl.Float64}
-        return pl.DataFrame(rows, schema={**columns, "reference": pl.Float64}, orient="row")
+        return pl.DataFrame(rows, schema={**columns, "reference": pl.Float64, "missing": pl.String}, orient="row")
 
     def work_frame(self) -> pl.DataFrame:
         """One row for each allowance and step: executors in use at the bound, and the signal."""
@@ -134,8 +138,8 @@ def bound_dag(
     items = []
     for allowance_h in sorted(allowances_h):
         steps = horizon_steps(signal, end_ms, allowance_h)
-        fits = steps <= played.values.size
-        bound = fluid_bound(jobs, cluster, played, steps * signal.step_ms) if fits else None
-        items.append(Allowance(allowance_h=allowance_h, steps=steps, bound=bound))
+        missing = TOO_SHORT if steps > played.values.size else bound_fails(cluster, played, steps)
+        bound = None if missing else fluid_bound(jobs, cluster, played, steps * signal.step_ms)
+        items.append(Allowance(allowance_h=allowance_h, steps=steps, bound=bound, missing=missing))
     horizon = horizon_steps(signal, end_ms)
     return DagBounds(run=run, name=name, start=start, steps=horizon, given=end_h is not None, items=tuple(items))

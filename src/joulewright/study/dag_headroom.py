@@ -1,18 +1,62 @@
-"""Which part of what could be saved was saved, over several samples."""
+"""Which part of what could be saved was saved, over several samples, and where a bound says what could be."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
+from joulewright.model.dag import DagCluster, DagSignal
 from joulewright.study.result import Estimate, Inference
 from joulewright.study.statistics import estimate
 
+LEAST_HEADROOM_FRACTION = 1e-3
+"""Headroom below this part of the costs says nothing: shares of it are shares of next to nothing."""
+
+
+def bound_fails(cluster: DagCluster, signal: DagSignal, steps: int) -> str:
+    """Why the fluid bound of a horizon does not hold; empty where it does.
+
+    Idle draw and repeated work add to the cost of a schedule, and the bound leaves them out. Where the signal is
+    negative they lower it instead.
+
+    Parameters
+    ----------
+    cluster, signal
+        Where the jobs run, and what plays from their start on.
+    steps : int
+        Of the horizon.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> signal = DagSignal(step_ms=1000, values=np.array([2.0, -1.0]))
+    >>> bound_fails(DagCluster(executors=1, idle_power_kw=0.5), signal, 2)
+    'the signal is negative, where idle draw earns and is not in the bound'
+    >>> bound_fails(DagCluster(executors=1), signal, 2)
+    ''
+    """
+    extra = [
+        what
+        for what, is_so in (
+            ("idle draw", cluster.idle_power_kw > 0.0),
+            ("work done again after failures", cluster.task_failure_fraction > 0.0 or cluster.executors_fail),
+        )
+        if is_so
+    ]
+    if not extra or float(signal.values[:steps].min()) >= 0.0:
+        return ""
+    verbs = "earns and is" if len(extra) == 1 else "earn and are"
+    return f"the signal is negative, where {' and '.join(extra)} {verbs} not in the bound"
+
 
 def share_of_headroom(
-    saved: Sequence[float], headroom: Sequence[float], inference: Inference | None = None
+    saved: Sequence[float],
+    headroom: Sequence[float],
+    inference: Inference | None = None,
+    *,
+    reference: Sequence[float] = (),
 ) -> Estimate | None:
-    """All that was saved over all that could be saved, with its interval; None where nothing could be.
+    """All that was saved over all that could be saved, with its interval; None where next to nothing could be.
 
     A mean of shares would let samples that have next to no headroom decide.
 
@@ -22,6 +66,9 @@ def share_of_headroom(
         Of each independent sample, in one unit.
     inference : Inference, optional
         Method and coverage.
+    reference : sequence of float
+        Costs of the base: there is no share where one is not positive, or the headroom is below
+        :data:`LEAST_HEADROOM_FRACTION` of them.
 
     Notes
     -----
@@ -39,7 +86,7 @@ def share_of_headroom(
     (0.5, 3.1766)
     """
     total = math.fsum(headroom)
-    if total <= 0.0:
+    if min(reference, default=1.0) <= 0.0 or total <= LEAST_HEADROOM_FRACTION * math.fsum(reference):
         return None
     share, mean = math.fsum(saved) / total, total / len(headroom)
     return estimate([share + (own - share * room) / mean for own, room in zip(saved, headroom, strict=True)], inference)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,11 +15,12 @@ import numpy as np
 
 from joulewright.data.dag_generator import generate_dag_jobs
 from joulewright.errors import DataError, ScenarioError
-from joulewright.io.dag_files import read_dag_jobs, read_tpch_tables
+from joulewright.io.dag_files import GZIP_MAGIC, read_dag_jobs, read_tpch_tables
 from joulewright.model.dag import DagJob, DagStage, WaveTable
 
 GENERATED = "generated:"
 _HEAD_BYTES = 4096
+_GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _PACKED = (".gz", ".zstd")
 _DRAWN = {"jobs": "20", "seed": "1", "gap_ms": "30000", "waves": "false"}
 
@@ -64,7 +66,7 @@ def is_exact(jobs: Sequence[DagJob]) -> bool:
 
 
 def read_dag_input(text: str, draw: str = "") -> DagInput:
-    """Jobs that a text names; formats are told apart by content.
+    """Jobs that a text names; formats are told apart by content, gzipped or not.
 
     Parameters
     ----------
@@ -98,7 +100,7 @@ def read_dag_input(text: str, draw: str = "") -> DagInput:
         return DagInput(jobs=jobs, name=text, kind="generated", notes=("The jobs are made up, not measured.",))
     path = Path(text)
     head = "" if path.is_dir() else _head(path)
-    if path.is_dir() or path.suffix in _PACKED or '"Event"' in head:
+    if path.is_dir() or '"Event"' in head or (path.suffix in _PACKED and not head.lstrip().startswith("{")):
         found = _spark(path)
     elif '"first_wave_ms"' in head:
         found = _tables(path, draw)
@@ -158,10 +160,16 @@ def _exact(stage: DagStage, random: np.random.Generator) -> DagStage:
 def _head(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            return file.read(_HEAD_BYTES).decode("utf-8", errors="replace")
+            content = file.read(_HEAD_BYTES)
     except OSError as error:
         known = f"a file, or {GENERATED}tpch-like,jobs=20,seed=1"
         raise DataError(f"the jobs {str(path)!r} cannot be read: {error.strerror or error}; give {known}") from error
+    if content[:2] == GZIP_MAGIC:
+        try:
+            content = zlib.decompressobj(_GZIP_WINDOW).decompress(content, _HEAD_BYTES)
+        except zlib.error:
+            return ""
+    return content.decode("utf-8", errors="replace")
 
 
 def _tables(path: Path, draw: str) -> DagInput:

@@ -113,7 +113,7 @@ def played(values: FloatArray, step_h: float, hour_ms: float, renewable: FloatAr
         If a step would not last a whole number of milliseconds.
     """
     step_ms = step_h * hour_ms
-    if step_ms < 1.0 or abs(step_ms - round(step_ms)) > 1e-6:
+    if round(step_ms) < 1 or abs(step_ms - round(step_ms)) > 1e-6:
         raise ScenarioError(
             f"a step of {step_h:g} h lasts {step_ms:g} ms when an hour takes {hour_ms:g} ms; it must be a whole number "
             "of at least 1"

@@ -13,7 +13,9 @@ from joulewright.errors import ScenarioError
 from joulewright.model.dag import DagCluster, DagJob, DagLinks, DagSite
 from joulewright.policy.dag import AbstractDagPlacement, AbstractDagScheduler
 from joulewright.sim.processes.dag import DagRun, DagSitesRun, simulate_dag_sites
+from joulewright.study.dag_changes import deadline_notes, late_ms, missed_deadlines
 from joulewright.study.dag_folder import steps_frame, tasks_frame
+from joulewright.study.dag_foresight import seers
 from joulewright.study.dag_signal import DagSignalInput
 from joulewright.study.dag_start import refuse_overrun
 
@@ -39,11 +41,14 @@ class DagSitesStudy:
         What became of the jobs.
     steps : tuple of int
         Step of each whole signal at which jobs begin to arrive.
+    know_future : tuple of str
+        Of ``placement`` and ``scheduler``, those with a perfect forecast or known arrivals.
     """
 
     inputs: tuple[SiteInput, ...]
     run: DagSitesRun
     steps: tuple[int, ...]
+    know_future: tuple[str, ...] = ()
 
     @property
     def start(self) -> datetime:
@@ -74,7 +79,7 @@ class DagSitesStudy:
         return pl.DataFrame(rows, schema=columns, orient="row")
 
     def jobs_frame(self) -> pl.DataFrame:
-        """One row for each job: home, site, when its input was there, completion with transfers, stretch."""
+        """One row for each job: home, site, when its input was there, completion with transfers, stretch, deadline."""
         run, names = self.run, [item.name for item in self.inputs]
         times = run.completion_times_ms
         return pl.DataFrame(
@@ -87,9 +92,19 @@ class DagSitesStudy:
                 "completion_ms": run.completion_ms,
                 "completion_time_ms": times,
                 "stretch": [taken / job.critical_path_ms for taken, job in zip(times.tolist(), run.jobs)],
+                "deadline_ms": [job.deadline_ms for job in run.jobs],
+                "late_ms": [late_ms(job.deadline_ms, end) for job, end in zip(run.jobs, run.completion_ms.tolist())],
             },
-            schema_overrides={"home": pl.String},
+            schema_overrides={"home": pl.String, "deadline_ms": pl.Int64, "late_ms": pl.Int64},
         )
+
+    def figures(self) -> dict[str, float | None]:
+        """Figures of the run, and how many deadlines were missed (None without one)."""
+        return {**self.run.figures(), "missed_deadlines": missed_deadlines(self.jobs_frame()["late_ms"])}
+
+    def notes(self) -> list[str]:
+        """Missed deadlines."""
+        return deadline_notes(self.jobs_frame().with_columns(scheduler=pl.lit("This run")), ["This run"])
 
     def tasks_frame(self) -> pl.DataFrame:
         """One row for each attempt of a task, see :func:`~joulewright.study.dag_folder.tasks_frame`, and its site."""
@@ -149,7 +164,8 @@ def run_dag_sites(
     for one, site in zip(run.runs, sites):
         end_ms = max(run.makespan_ms, one.end_ms or 0)
         refuse_overrun(site.signal, end_ms, series=f"the signal of site {site.name!r}")
-    return DagSitesStudy(inputs=tuple(inputs), run=run, steps=steps)
+    know = seers({"placement": placement, "scheduler": scheduler})
+    return DagSitesStudy(inputs=tuple(inputs), run=run, steps=steps, know_future=know)
 
 
 def _common_steps(inputs: Sequence[SiteInput], start: str | None) -> tuple[int, ...]:
