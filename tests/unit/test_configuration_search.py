@@ -183,7 +183,7 @@ def test_objectives_that_no_device_reaches_say_how_far_off_they_are() -> None:
     with pytest.raises(InfeasibleError, match=r"0.95 quantile is TTFT .* ms of at most 4 ms, with a margin of 0.1"):
         configure(fast, SPACE, minimise="energy", verification=QUICK)
     with pytest.raises(
-        InfeasibleError, match="a request alone takes .* ms per output token; asked for are 1 ms: relax tpot"
+        InfeasibleError, match=r"a request alone takes .* ms per output token; asked for are 1 ms: relax tpot"
     ):
         configure(replace(CHAT, objectives=QuantileObjectives(tpot_s=0.001)), SPACE, minimise="energy")
 
