@@ -351,6 +351,8 @@ def test_the_headline_names_the_baseline_and_the_work(view: ReportView) -> None:
     assert "200 t" in text
     assert "less carbon" in text
     assert headline(view, None).endswith("of carbon.")
+    row.carbon_kg = ledger.carbon_kg + 1e-9
+    assert ", with the same carbon" in plain(headline(view, read_rivals([row], ledger)[0]))
 
 
 def test_a_plan_that_breaks_limits_is_not_recommended(report_case: Any) -> None:

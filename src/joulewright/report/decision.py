@@ -13,7 +13,18 @@ from joulewright.report.bottlenecks import bottlenecks
 from joulewright.report.boxes import sentence_list, tile
 from joulewright.report.clock import step_stamp, zone_label
 from joulewright.report.markup import Child, Markup, element
-from joulewright.report.numbers import compact, energy, number, percent, plural, quantity, signed, tonnes, whole
+from joulewright.report.numbers import (
+    compact,
+    energy,
+    number,
+    percent,
+    plural,
+    quantity,
+    signed,
+    tonnes,
+    whole,
+    without_noise,
+)
 from joulewright.report.view import ReportView
 
 _MOST_NAMES = 6
@@ -47,16 +58,21 @@ def headline(view: ReportView, rival: Rival | None) -> str:
 
 def _lead(view: ReportView, rival: Rival) -> str:
     gain = view.ledger.benefit - rival.benefit
-    carbon_kg = view.ledger.carbon_kg - rival.carbon_kg
     share = f" ({percent(gain / rival.cost, 2)} of its costs)" if rival.cost > 0 else ""
     money = f"{compact(abs(gain), view.scenario.currency)}{share} {'more' if gain >= 0 else 'less'}"
-    relation = "less" if carbon_kg <= 0 else "more"
-    relative = f" ({percent(abs(carbon_kg) / rival.carbon_kg, 2)})" if rival.carbon_kg > 0 else ""
     work = "" if rival.change is None else _work_remark(rival.change.work_fraction)
     return (
         f"Against {rival.name}, the best baseline that keeps every limit, that is {money}, with "
-        f"{tonnes(abs(carbon_kg))}{relative} {relation} carbon{work}."
+        f"{_carbon_remark(view.ledger.carbon_kg, rival.carbon_kg)}{work}."
     )
+
+
+def _carbon_remark(ours_kg: float, theirs_kg: float) -> str:
+    change_kg = without_noise(ours_kg - theirs_kg)
+    if not change_kg:
+        return "the same carbon"
+    relative = f" ({percent(abs(change_kg) / theirs_kg, 2)})" if theirs_kg > 0 else ""
+    return f"{tonnes(abs(change_kg))}{relative} {'less' if change_kg < 0 else 'more'} carbon"
 
 
 def _work_remark(fraction: float) -> str:

@@ -182,9 +182,19 @@ def tonnes(value_kg: float, *, detail: Detail | None = None) -> str:
     >>> tonnes(1234567.0).replace(THIN, "_")
     '1_235_t'
     """
-    # Less than a gram is the noise of sums, not carbon.
     inner = None if detail is None else detail.times(1e-3)
-    return quantity(0.0 if abs(value_kg) < 1e-3 else value_kg / 1000.0, "t", detail=inner)
+    return quantity(without_noise(value_kg) / 1000.0, "t", detail=inner)
+
+
+def without_noise(value_kg: float) -> float:
+    """Carbon or a change of it [kg], 0 below a gram: that is the noise of sums and solvers.
+
+    Examples
+    --------
+    >>> without_noise(-1.2e-10), without_noise(-0.25)
+    (0.0, -0.25)
+    """
+    return 0.0 if abs(value_kg) < 1e-3 else value_kg
 
 
 def percent(fraction: float, digits: int = 3, *, detail: Detail | None = None) -> str:

@@ -8,7 +8,7 @@ from joulewright.account import Change, Ledger
 from joulewright.report.alternatives import Rival
 from joulewright.report.figure import Chart, Figures, LegendEntry
 from joulewright.report.markup import Child, Markup, element, table
-from joulewright.report.numbers import compact, number, percent, scaled_money, signed, whole
+from joulewright.report.numbers import compact, number, percent, scaled_money, signed, whole, without_noise
 from joulewright.report.view import ReportView
 
 _THIS_PLAN = "This plan"
@@ -89,8 +89,8 @@ def _split(changes: Sequence[tuple[str, Change]]) -> Chart:
 
 
 def _tonnes(change_kg: float) -> str:
-    """Change in t with its sign; less than a gram is noise of the solver."""
-    change_t = round(change_kg, 3) / 1e3 + 0.0
+    """Change in t with its sign."""
+    change_t = without_noise(change_kg) / 1e3
     return signed(number(change_t), change_t)
 
 

@@ -9,7 +9,18 @@ from joulewright.account import Ledger
 from joulewright.model import Scenario
 from joulewright.plan.result import PlanResult
 from joulewright.report.alternatives import read_front, read_rivals
-from joulewright.report.numbers import THIN, compact, energy, number, percent, quantity, signed, tonnes, whole
+from joulewright.report.numbers import (
+    THIN,
+    compact,
+    energy,
+    number,
+    percent,
+    quantity,
+    signed,
+    tonnes,
+    whole,
+    without_noise,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -73,8 +84,7 @@ _SIGNS = (
 
 
 def _change(value_kg: float | None) -> str:
-    # Less than a gram is shown as nothing, which has no sign.
-    return "" if value_kg is None else signed(tonnes(value_kg), round(value_kg, 3))
+    return "" if value_kg is None else signed(tonnes(value_kg), without_noise(value_kg))
 
 
 def front_table(pareto: Iterable[Any], currency: str) -> Table:
